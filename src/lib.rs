@@ -1,0 +1,7 @@
+//! Payload Tracker: where is my payload, did it succeed, why not, and who was told?
+//!
+//! The map, in the order a message travels:
+//! `pt-consumer` reads Kafka and writes PostgreSQL, `pt-api` answers questions, `pt` is the operator's tool.
+
+/// The domain: what a status message is and when it is rejected. Pure, no I/O.
+pub mod status;
