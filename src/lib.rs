@@ -3,5 +3,7 @@
 //! The map, in the order a message travels:
 //! `pt-consumer` reads Kafka and writes PostgreSQL, `pt-api` answers questions, `pt` is the operator's tool.
 
+/// Settings: one struct a concern, read from the environment and Clowder.
+pub mod config;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.
 pub mod status;

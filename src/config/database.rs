@@ -1,0 +1,102 @@
+use std::fmt;
+
+use super::clowder::{self, Clowder};
+use super::database_url::DatabaseUrl;
+use super::{Authority, ConfigError, Environment};
+
+/// How much of the server's identity a TLS session checks (libpq's `sslmode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl SslMode {
+    const NAMES: [(&str, Self); 5] = [
+        ("disable", Self::Disable),
+        ("prefer", Self::Prefer),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+}
+
+/// Where PostgreSQL is.
+///
+/// `DATABASE_URL` wins over the `DB_*` variables for the parts it names.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database {
+    /// `DB_HOST` (`localhost`): a host name, an address, or the folder of a Unix socket.
+    pub host: String,
+    /// `DB_PORT` (5432).
+    pub port: u16,
+    /// `DB_USER` (`crc`).
+    pub user: String,
+    /// `DB_PASSWORD` (`crc`).
+    pub password: String,
+    /// `DB_NAME` (`crc`).
+    pub name: String,
+    /// `DB_SSLMODE` (`prefer`).
+    pub ssl_mode: SslMode,
+    /// `DB_CA` (none): a PEM file with the server's authority; Clowder's `rdsCa` is the text itself.
+    pub ca: Option<Authority>,
+    /// `DB_MAX_CONNECTIONS` (10; 1 to 1,000): sessions a process may hold open.
+    pub max_connections: u32,
+}
+
+impl Database {
+    /// # Errors
+    ///
+    /// On a value that is not allowed, and on an authority that cannot be read.
+    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+        let url = DatabaseUrl::load(env)?;
+        let of = |part: fn(&clowder::Database) -> Option<String>| {
+            move |clowder: &Clowder| clowder.database.as_ref().and_then(part)
+        };
+        let host = env.setting("DB_HOST").unless_in_url(url.host);
+        let port = env.setting("DB_PORT").unless_in_url(url.port);
+        let user = env.setting("DB_USER").unless_in_url(url.user);
+        let password = env
+            .setting("DB_PASSWORD")
+            .secret()
+            .unless_in_url(url.password);
+        let name = env.setting("DB_NAME").unless_in_url(url.name);
+        let ssl_mode = env.setting("DB_SSLMODE").unless_in_url(url.ssl_mode);
+        Ok(Self {
+            host: host
+                .or_clowder(of(|db| db.hostname.clone()))
+                .text("localhost"),
+            port: port
+                .or_clowder(of(|db| Some(db.port?.to_string())))
+                .number(5432, 1..=u16::MAX)?,
+            user: user.or_clowder(of(|db| db.username.clone())).text("crc"),
+            password: password
+                .or_clowder(of(|db| db.password.clone()))
+                .text("crc"),
+            name: name.or_clowder(of(|db| db.name.clone())).text("crc"),
+            ssl_mode: ssl_mode
+                .or_clowder(of(|db| db.ssl_mode.clone()))
+                .one_of("prefer", &SslMode::NAMES)?,
+            ca: Authority::load(env, "DB_CA", url.ssl_root_cert, of(|db| db.rds_ca.clone()))?,
+            max_connections: env.setting("DB_MAX_CONNECTIONS").number(10, 1..=1000)?,
+        })
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .field("name", &self.name)
+            .field("ssl_mode", &self.ssl_mode)
+            .field("ca", &self.ca)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}

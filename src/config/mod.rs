@@ -1,0 +1,34 @@
+//! Settings: one struct a concern.
+//!
+//! Each value comes from the first of these that has it: its environment variable (an empty one
+//! counts as not set), the Clowder file that `ACG_CONFIG` names, the default. What came from
+//! where is kept by [`crate::config::Environment`] for `--check-config`.
+
+mod authority;
+mod clowder;
+mod database;
+mod database_url;
+mod environment;
+mod error;
+mod http;
+mod ingest;
+mod kafka;
+mod kafka_security;
+mod log;
+mod process;
+mod rules;
+mod setting;
+#[cfg(test)]
+mod tests;
+
+pub use authority::Authority;
+pub use database::{Database, SslMode};
+pub use environment::Environment;
+pub use error::{ConfigError, Origin};
+pub use http::{Http, Metrics};
+pub use ingest::Ingest;
+pub use kafka::{Kafka, OffsetReset};
+pub use kafka_security::{ClientCertificate, Sasl, SaslMechanism, SecurityProtocol};
+pub use log::Log;
+pub use process::{Api, Consumer};
+pub use rules::rules;

@@ -1,0 +1,52 @@
+use super::{ConfigError, Database, Environment, Http, Ingest, Kafka, Metrics, rules};
+use crate::status::Rules;
+
+/// What `pt-api` works with.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub http: Http,
+    pub database: Database,
+}
+
+impl Api {
+    /// # Errors
+    ///
+    /// On the first setting that is wrong.
+    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            http: Http::load(env)?,
+            database: Database::load(env)?,
+        })
+    }
+}
+
+/// What `pt-consumer` works with.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    pub kafka: Kafka,
+    pub database: Database,
+    pub ingest: Ingest,
+    pub rules: Rules,
+    pub metrics: Metrics,
+    /// `DEBUG_LOG_STATUS_JSON` (false): log every message as it comes. They hold customers' ids.
+    pub log_messages: bool,
+}
+
+impl Consumer {
+    /// # Errors
+    ///
+    /// On the first setting that is wrong.
+    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            kafka: Kafka::load(env)?,
+            database: Database::load(env)?,
+            ingest: Ingest::load(env)?,
+            rules: rules(env)?,
+            metrics: Metrics::load(env)?,
+            log_messages: env.setting("DEBUG_LOG_STATUS_JSON").one_of(
+                "false",
+                &[("true", true), ("false", false), ("1", true), ("0", false)],
+            )?,
+        })
+    }
+}
