@@ -7,3 +7,5 @@
 pub mod config;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.
 pub mod status;
+/// PostgreSQL: sessions, entities, the bulk writer, partitions, offsets, migrations.
+pub mod store;

@@ -1,0 +1,239 @@
+//! The event table of payloads: one row a status, in one partition a UTC day of `date`.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
+use sea_orm::{
+    Condition, FromQueryResult, JoinType, Order, QueryOrder, QuerySelect, QueryTrait, SelectModel,
+    Selector,
+};
+
+use super::payload_ids::{self, Kind};
+use super::payloads::OfPayloads;
+use super::query::{Span, sort_by_text};
+use super::{payloads, services, sources, statuses};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payload_statuses")]
+pub struct Model {
+    /// Breaks ties between equal dates. Unique by its sequence, not by an index.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub payload_id: i64,
+    pub service_id: i32,
+    pub source_id: Option<i32>,
+    pub status_id: i32,
+    pub status_msg: Option<String>,
+    /// When it happened.
+    pub date: ChronoDateTimeUtc,
+    /// When it was stored.
+    pub created_at: ChronoDateTimeUtc,
+    /// The Kafka partition it came from; absent for rows of the Go tracker.
+    pub origin_partition: Option<i32>,
+    /// The Kafka offset it came from; absent for rows of the Go tracker.
+    pub origin_offset: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "payloads::Entity",
+        from = "Column::PayloadId",
+        to = "payloads::Column::Id"
+    )]
+    Payload,
+    #[sea_orm(
+        belongs_to = "services::Entity",
+        from = "Column::ServiceId",
+        to = "services::Column::Id"
+    )]
+    Service,
+    #[sea_orm(
+        belongs_to = "sources::Entity",
+        from = "Column::SourceId",
+        to = "sources::Column::Id"
+    )]
+    Source,
+    #[sea_orm(
+        belongs_to = "statuses::Entity",
+        from = "Column::StatusId",
+        to = "statuses::Column::Id"
+    )]
+    Status,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The time a payload spent at one service with one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Visit {
+    pub service_id: i32,
+    pub source_id: Option<i32>,
+    /// Date of the first status.
+    pub first: ChronoDateTimeUtc,
+    /// Date of the last status.
+    pub last: ChronoDateTimeUtc,
+}
+
+impl From<&Model> for Visit {
+    fn from(status: &Model) -> Self {
+        Self {
+            service_id: status.service_id,
+            source_id: status.source_id,
+            first: status.date,
+            last: status.date,
+        }
+    }
+}
+
+/// All statuses of these payloads.
+pub fn of_payloads(ids: impl IntoIterator<Item = i64>) -> Select<Entity> {
+    Entity::find().filter(Column::PayloadId.eq_any(ids))
+}
+
+/// The other words a query on statuses is said in.
+pub trait StatusQuery: Sized {
+    fn of_service(self, id: i32) -> Self;
+    fn of_source(self, id: i32) -> Self;
+    fn of_status(self, id: i32) -> Self;
+    fn saying(self, status_msg: &str) -> Self;
+    fn dated_within(self, span: &Span) -> Self;
+    fn stored_within(self, span: &Span) -> Self;
+
+    /// The `most` latest by date, latest first, ties by row id.
+    fn newest(self, most: u64) -> Self;
+    /// Of each status name the first `most` by date in `order`, which hold the first `most` of all.
+    ///
+    /// For one service without a status: the index on (service_id, status_id, date) has no order
+    /// by date for it, but has one for each of the few names.
+    fn first_of_each_status(self, most: u64, order: Order) -> Self;
+    /// One row a service and source instead of one a status.
+    fn visits(self) -> Selector<SelectModel<Visit>>;
+    fn sorted_by_date(self, order: Order) -> Self;
+    fn sorted_by_stored(self, order: Order) -> Self;
+    fn sorted_by_status_msg(self, order: Order) -> Self;
+    fn sorted_by_service(self, order: Order) -> Self;
+    fn sorted_by_source(self, order: Order) -> Self;
+    fn sorted_by_status(self, order: Order) -> Self;
+    fn sorted_by_request(self, order: Order) -> Self;
+}
+
+impl OfPayloads for Select<Entity> {
+    fn requested_as(self, ids: Vec<String>) -> Self {
+        let requested = payloads::Column::RequestId.eq_any(ids);
+        self.filter(Column::PayloadId.in_subquery(payloads_where(requested)))
+    }
+
+    fn naming(self, kind: Kind, ids: Vec<String>) -> Self {
+        self.filter(Column::PayloadId.in_subquery(payload_ids::payloads_naming(kind, ids)))
+    }
+
+    fn of_account(self, account: &str) -> Self {
+        let of_account = payloads::Column::Account.eq(account);
+        self.filter(Column::PayloadId.in_subquery(payloads_where(of_account)))
+    }
+
+    fn of_org(self, org_id: &str) -> Self {
+        let of_org = payloads::Column::OrgId.eq(org_id);
+        self.filter(Column::PayloadId.in_subquery(payloads_where(of_org)))
+    }
+}
+
+impl StatusQuery for Select<Entity> {
+    fn of_service(self, id: i32) -> Self {
+        self.filter(Column::ServiceId.eq(id))
+    }
+
+    fn of_source(self, id: i32) -> Self {
+        self.filter(Column::SourceId.eq(id))
+    }
+
+    fn of_status(self, id: i32) -> Self {
+        self.filter(Column::StatusId.eq(id))
+    }
+
+    fn saying(self, status_msg: &str) -> Self {
+        self.filter(Column::StatusMsg.eq(status_msg))
+    }
+
+    fn dated_within(self, span: &Span) -> Self {
+        self.filter(span.bounding(Column::Date))
+    }
+
+    fn stored_within(self, span: &Span) -> Self {
+        self.filter(span.bounding(Column::CreatedAt))
+    }
+
+    fn newest(self, most: u64) -> Self {
+        self.sorted_by_date(Order::Desc).limit(most)
+    }
+
+    fn first_of_each_status(self, most: u64, order: Order) -> Self {
+        let of_status = Expr::col(Column::StatusId.as_column_ref())
+            .equals(statuses::Column::Id.as_column_ref());
+        let first = self.filter(of_status).sorted_by_date(order).limit(most);
+        let mut of_each = Entity::find();
+        QuerySelect::query(&mut of_each)
+            .from_clear()
+            .from(statuses::Entity)
+            .join_lateral(
+                JoinType::InnerJoin,
+                first.into_query(),
+                Entity,
+                Condition::all(),
+            );
+        of_each
+    }
+
+    fn visits(self) -> Selector<SelectModel<Visit>> {
+        self.select_only()
+            .columns([Column::ServiceId, Column::SourceId])
+            .column_as(Column::Date.min(), "first")
+            .column_as(Column::Date.max(), "last")
+            .group_by(Column::ServiceId)
+            .group_by(Column::SourceId)
+            .into_model()
+    }
+
+    fn sorted_by_date(self, order: Order) -> Self {
+        self.order_by(Column::Date, order.clone())
+            .order_by(Column::Id, order)
+    }
+
+    fn sorted_by_stored(self, order: Order) -> Self {
+        self.order_by(Column::CreatedAt, order.clone())
+            .order_by(Column::Id, order)
+    }
+
+    fn sorted_by_status_msg(self, order: Order) -> Self {
+        sort_by_text(self, Column::StatusMsg, order.clone()).order_by(Column::Id, order)
+    }
+
+    fn sorted_by_service(self, order: Order) -> Self {
+        let named = self.join(JoinType::LeftJoin, Relation::Service.def());
+        sort_by_text(named, services::Column::Name, order.clone()).order_by(Column::Id, order)
+    }
+
+    fn sorted_by_source(self, order: Order) -> Self {
+        let named = self.join(JoinType::LeftJoin, Relation::Source.def());
+        sort_by_text(named, sources::Column::Name, order.clone()).order_by(Column::Id, order)
+    }
+
+    fn sorted_by_status(self, order: Order) -> Self {
+        let named = self.join(JoinType::LeftJoin, Relation::Status.def());
+        sort_by_text(named, statuses::Column::Name, order.clone()).order_by(Column::Id, order)
+    }
+
+    fn sorted_by_request(self, order: Order) -> Self {
+        let of_payload = self.join(JoinType::LeftJoin, Relation::Payload.def());
+        sort_by_text(of_payload, payloads::Column::RequestId, order.clone())
+            .order_by(Column::Id, order)
+    }
+}
+
+fn payloads_where(condition: Expr) -> SelectStatement {
+    Query::select()
+        .column(payloads::Column::Id)
+        .from(payloads::Entity)
+        .and_where(condition)
+        .take()
+}

@@ -1,0 +1,14 @@
+//! PostgreSQL: sessions, entities, the bulk writer, partitions, offsets, migrations.
+
+mod authority;
+pub mod batch;
+pub mod dictionary;
+pub mod entity;
+pub mod failure;
+mod fold;
+pub mod migrate;
+pub mod offsets;
+pub mod partitions;
+pub mod session;
+mod statements;
+pub mod writer;

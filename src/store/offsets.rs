@@ -1,0 +1,146 @@
+//! The stored offsets: where each lane goes on, and what became of everything before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::sqlx::{self, PgExecutor, PgTransaction};
+
+use super::batch::{Lane, Part};
+
+const SELECT: &str = "SELECT partition, next_offset FROM consumer_offsets WHERE topic = $1";
+
+/// The fence: a lane whose stored offset is not where its part starts is not touched.
+const ADVANCE: &str = "
+UPDATE consumer_offsets AS o
+   SET next_offset = n.stop, stored = o.stored + n.stored, rejected = o.rejected + n.rejected,
+       skipped = o.skipped + n.skipped, updated_at = now()
+  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+       AS n(partition, start, stop, stored, rejected, skipped)
+ WHERE o.topic = $1 AND o.partition = n.partition AND o.next_offset = n.start
+RETURNING o.partition";
+
+const INSERT: &str = "
+INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset)
+SELECT $1, n.partition, n.start, n.start
+  FROM unnest($2::int[], $3::bigint[]) AS n(partition, start)
+ON CONFLICT DO NOTHING";
+
+/// Forward over a gap: what the log no longer holds counts as skipped.
+const SKIP: &str = "
+UPDATE consumer_offsets
+   SET next_offset = $4, skipped = skipped + ($4 - $3), gap = gap + ($4 - $3), updated_at = now()
+ WHERE topic = $1 AND partition = $2 AND next_offset = $3";
+
+/// Back to the start of a log made anew: the counters still add up to what was passed.
+const SEND_BACK: &str = "
+UPDATE consumer_offsets
+   SET next_offset = $4, first_offset = first_offset - ($3 - $4), updated_at = now()
+ WHERE topic = $1 AND partition = $2 AND next_offset = $3";
+
+const LOCK: &str =
+    "SELECT pg_advisory_xact_lock(hashtext('payload tracker offsets'), hashtext($1))";
+
+const FORGET: &str = "DELETE FROM consumer_offsets WHERE topic = $1";
+
+/// The next offset of each lane of `topic` that has one.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn stored(
+    executor: impl PgExecutor<'_>,
+    topic: &str,
+) -> Result<BTreeMap<Lane, i64>, sqlx::Error> {
+    let rows: Vec<(Lane, i64)> = sqlx::query_as(SELECT)
+        .bind(topic)
+        .fetch_all(executor)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Moves each lane from its part's start to its end, and answers which lanes did stand there.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn advance(
+    transaction: &mut PgTransaction<'_>,
+    topic: &str,
+    parts: &BTreeMap<Lane, Part>,
+) -> Result<BTreeSet<Lane>, sqlx::Error> {
+    let count = |of: fn(&Part) -> i64| parts.values().map(of).collect::<Vec<_>>();
+    let rows: Vec<(Lane,)> = sqlx::query_as(ADVANCE)
+        .bind(topic)
+        .bind(parts.keys().copied().collect::<Vec<_>>())
+        .bind(count(|part| part.start))
+        .bind(count(|part| part.end))
+        .bind(count(|part| part.stored.len() as i64))
+        .bind(count(|part| part.rejected.len() as i64))
+        .bind(count(Part::skipped))
+        .fetch_all(&mut **transaction)
+        .await?;
+    Ok(rows.into_iter().map(|(lane,)| lane).collect())
+}
+
+/// Keeps every other process from deciding starts of `topic` until the transaction ends.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn lock(transaction: &mut PgTransaction<'_>, topic: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(LOCK)
+        .bind(topic)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Stores the start of lanes that have none yet.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn insert(
+    transaction: &mut PgTransaction<'_>,
+    topic: &str,
+    starts: &BTreeMap<Lane, i64>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(INSERT)
+        .bind(topic)
+        .bind(starts.keys().copied().collect::<Vec<_>>())
+        .bind(starts.values().copied().collect::<Vec<_>>())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Moves a lane to an offset that the log holds: forward counts a gap, back counts nothing.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn relocate(
+    transaction: &mut PgTransaction<'_>,
+    topic: &str,
+    lane: Lane,
+    from: i64,
+    to: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(if to > from { SKIP } else { SEND_BACK })
+        .bind(topic)
+        .bind(lane)
+        .bind(from)
+        .bind(to)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Forgets where `topic` was read up to, and its counters.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn forget(executor: impl PgExecutor<'_>, topic: &str) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(FORGET).bind(topic).execute(executor).await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,138 @@
+//! How this program's sessions with PostgreSQL are set up.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, sqlx};
+
+use super::authority;
+use crate::config::{Authority, Database, SslMode};
+
+/// Who opens the session; it decides what a session may do and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Read-only; a statement ends after 2 s, since no answer is worth waiting longer for.
+    Api,
+    /// The writer of `pt-consumer`.
+    Consumer,
+    /// `pt migrate`: building an index takes as long as it takes.
+    Migrate,
+    /// Every other command of `pt`.
+    Tool,
+}
+
+impl Role {
+    fn application_name(self) -> &'static str {
+        match self {
+            Self::Api => "pt-api",
+            Self::Consumer => "pt-consumer",
+            Self::Migrate => "pt-migrate",
+            Self::Tool => "pt",
+        }
+    }
+
+    /// `statement_timeout`, `lock_timeout` and `idle_in_transaction_session_timeout`; zero is off.
+    fn timeouts(self) -> [(&'static str, &'static str); 3] {
+        let (statement, lock, idle) = match self {
+            Self::Api => ("2s", "1s", "5s"),
+            // A batch takes a fraction of a second. Whatever holds it up longer is a fault that is
+            // better retried than waited for, and a consumer that vanished gives its rows back soon.
+            Self::Consumer => ("30s", "10s", "10s"),
+            Self::Migrate => ("0", "5s", "60s"),
+            Self::Tool => ("60s", "5s", "30s"),
+        };
+        [
+            ("statement_timeout", statement),
+            ("lock_timeout", lock),
+            ("idle_in_transaction_session_timeout", idle),
+        ]
+    }
+
+    fn specific(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Api => &[("default_transaction_read_only", "on")],
+            // A statement prepared while a table was empty would keep its plan for ever.
+            Self::Consumer => &[("plan_cache_mode", "force_custom_plan")],
+            Self::Migrate | Self::Tool => &[],
+        }
+    }
+
+    /// The pool pings a session before it lends it, but for the API, which tries a failed read
+    /// again anyway and would pay the round trip on each request.
+    fn test_before_acquire(self) -> bool {
+        self != Self::Api
+    }
+}
+
+/// On every session: days are UTC days, no peer that vanished keeps a row locked, and no
+/// short statement pays for compiling itself.
+const COMMON: [(&str, &str); 6] = [
+    ("TimeZone", "UTC"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+    ("jit", "off"),
+];
+
+/// How long a caller waits for a free session or a new one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The settings of one session of `role`.
+pub fn options(database: &Database, role: Role) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(&database.host)
+        .port(database.port)
+        .username(&database.user)
+        .password(&database.password)
+        .database(&database.name)
+        .ssl_mode(ssl_mode(database.ssl_mode))
+        .application_name(role.application_name())
+        .options(COMMON)
+        .options(role.timeouts())
+        .options(role.specific().iter().copied());
+    match &database.ca {
+        Some(Authority::File(path)) => options.ssl_root_cert(path),
+        Some(Authority::Pem(pem)) => options.ssl_root_cert_from_pem(pem.clone().into_bytes()),
+        None => options,
+    }
+}
+
+/// A pool of sessions of `role`. Nothing is connected yet: the first statement does that, so that
+/// a process starts while its database is away.
+pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
+    let pool = PgPoolOptions::new()
+        .max_connections(database.max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(role.test_before_acquire())
+        .connect_lazy_with(options(database, role));
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+/// Tells the pool's sessions by which certificate of a bundle the server is known. To be called,
+/// until it succeeds, before the first session; without a bundle it does nothing.
+///
+/// # Errors
+///
+/// The server did not answer, or the bundle is not PEM.
+pub async fn choose_authority(
+    pool: &PgPool,
+    database: &Database,
+    role: Role,
+) -> Result<(), sqlx::Error> {
+    let narrowed = authority::narrowed(database).await?;
+    if narrowed.ca != database.ca {
+        pool.set_connect_options(options(&narrowed, role));
+    }
+    Ok(())
+}
+
+fn ssl_mode(mode: SslMode) -> PgSslMode {
+    match mode {
+        SslMode::Disable => PgSslMode::Disable,
+        SslMode::Prefer => PgSslMode::Prefer,
+        SslMode::Require => PgSslMode::Require,
+        SslMode::VerifyCa => PgSslMode::VerifyCa,
+        SslMode::VerifyFull => PgSslMode::VerifyFull,
+    }
+}
