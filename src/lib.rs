@@ -3,9 +3,13 @@
 //! The map, in the order a message travels:
 //! `pt-consumer` reads Kafka and writes PostgreSQL, `pt-api` answers questions, `pt` is the operator's tool.
 
+/// The read API over HTTP.
+pub mod api;
 /// Settings: one struct a concern, read from the environment and Clowder.
 pub mod config;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.
 pub mod status;
 /// PostgreSQL: sessions, entities, the bulk writer, partitions, offsets, migrations.
 pub mod store;
+/// Logs, metrics and probes.
+pub mod telemetry;

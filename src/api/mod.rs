@@ -1,0 +1,26 @@
+//! The read API over HTTP.
+//!
+//! `router` is the map. A request passes through `middleware`, its query string through `params`, and
+//! its question through `reading` to the database; what goes wrong becomes a `problem`.
+
+mod app;
+mod duration;
+mod list;
+mod middleware;
+mod names;
+pub mod openapi;
+mod params;
+mod payload;
+mod payloads;
+pub mod problem;
+mod reading;
+mod ready;
+mod render;
+mod router;
+pub mod server;
+mod statuses;
+
+pub use app::App;
+pub use reading::{ReadError, Reader};
+pub use ready::ready_check;
+pub use router::{MOUNTS, router};

@@ -1,0 +1,78 @@
+//! The OpenAPI document, generated from the routes.
+//!
+//! Each path is written once, relative to the mounts, which are the document's servers: a generated
+//! client is pointed at one of them, and a gateway that adds its own prefix needs no other document.
+//! The probes lie outside the mounts and say so with a server of their own.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::{OpenApi, Server};
+
+use super::router::{MOUNTS, probe_document, resources};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Payload Tracker",
+        description = "Where is my payload, did it succeed, and why not?\n\nEvery error has the form \
+            `{\"title\", \"message\", \"status\"}`. Times are RFC 3339 in UTC. Of a repeated parameter \
+            the first counts; unknown and empty ones are ignored.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "payloads", description = "Uploads, each under its request id"),
+        (name = "statuses", description = "What services said about payloads"),
+        (name = "probes", description = "How the service itself is"),
+    )
+)]
+struct Head;
+
+/// The document as served at `/openapi.json`.
+pub fn document() -> OpenApi {
+    let mut document = Head::openapi();
+    document.merge(resources().into_openapi());
+    let mut probes = probe_document();
+    for item in probes.paths.paths.values_mut() {
+        item.servers = Some(vec![Server::new("/")]);
+    }
+    document.merge(probes);
+    let mounts = MOUNTS.iter().zip([
+        "directly",
+        "through the platform's gateway",
+        "as the oldest clients do",
+    ]);
+    document.servers = Some(
+        mounts
+            .map(|(mount, who)| {
+                let mut server = Server::new(*mount);
+                server.description = Some(who.to_owned());
+                server
+            })
+            .collect(),
+    );
+    document
+}
+
+/// The document as `api/openapi.json` holds it.
+///
+/// # Errors
+/// None that a document could cause; it is serde's.
+pub fn printed() -> Result<String, serde_json::Error> {
+    document().to_pretty_json().map(|json| json + "\n")
+}
+
+/// Writes it to standard output: `pt-api --openapi`.
+pub fn print() -> ExitCode {
+    match printed()
+        .map_err(io::Error::other)
+        .and_then(|json| io::stdout().write_all(json.as_bytes()))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pt-api: cannot print the OpenAPI document: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

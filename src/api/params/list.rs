@@ -1,0 +1,118 @@
+//! What both lists may be asked.
+
+use sea_orm::Order;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Choice, FromParams, Params};
+use crate::api::problem::Problem;
+use crate::store::entity::Span;
+
+const DEFAULT_PAGE_SIZE: u64 = 10;
+const LARGEST_PAGE: u64 = 1_000;
+/// What the database can count to.
+const MOST_ROWS: u64 = i64::MAX as u64;
+
+/// In which direction a list is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase", default = "desc")]
+pub enum SortDir {
+    Asc,
+    /// The newest, or the greatest, first.
+    #[default]
+    Desc,
+}
+
+impl Choice for SortDir {
+    const ALLOWED: &'static [(&'static str, Self)] = &[("asc", Self::Asc), ("desc", Self::Desc)];
+}
+
+impl From<SortDir> for Order {
+    fn from(direction: SortDir) -> Self {
+        match direction {
+            SortDir::Asc => Self::Asc,
+            SortDir::Desc => Self::Desc,
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// Which page, counted from 0.
+    #[param(default = 0, minimum = 0, required = false)]
+    pub page: u64,
+    /// How many rows a page has.
+    #[param(default = 10, minimum = 1, maximum = 1000, required = false)]
+    pub page_size: u64,
+}
+
+impl Page {
+    /// Rows before the page; a page beyond what the database can count to is as far as it can.
+    pub fn offset(&self) -> u64 {
+        self.page.saturating_mul(self.page_size).min(MOST_ROWS)
+    }
+
+    /// Rows up to the end of the page.
+    pub fn end(&self) -> u64 {
+        self.offset().saturating_add(self.page_size).min(MOST_ROWS)
+    }
+}
+
+impl FromParams for Page {
+    fn from_params(params: &Params) -> Result<Self, Problem> {
+        Ok(Self {
+            page: params.number("page", 0, 0..=u64::MAX)?,
+            page_size: params.number("page_size", DEFAULT_PAGE_SIZE, 1..=LARGEST_PAGE)?,
+        })
+    }
+}
+
+macro_rules! window {
+    ($(#[$about:meta])* $window:ident, $lt:ident, $lte:ident, $gt:ident, $gte:ident) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoParams)]
+        #[into_params(parameter_in = Query)]
+        pub struct $window {
+            /// Before this instant: RFC 3339 such as `2026-01-31T08:15:30Z`, without a zone for UTC, or
+            /// a date alone, such as `2026-01-31`, for its midnight.
+            #[param(value_type = Option<String>)]
+            pub $lt: Option<chrono::DateTime<chrono::Utc>>,
+            /// At this instant or before it.
+            #[param(value_type = Option<String>)]
+            pub $lte: Option<chrono::DateTime<chrono::Utc>>,
+            /// After this instant.
+            #[param(value_type = Option<String>)]
+            pub $gt: Option<chrono::DateTime<chrono::Utc>>,
+            /// At this instant or after it.
+            #[param(value_type = Option<String>)]
+            pub $gte: Option<chrono::DateTime<chrono::Utc>>,
+        }
+
+        impl FromParams for $window {
+            fn from_params(params: &Params) -> Result<Self, Problem> {
+                Ok(Self {
+                    $lt: params.instant(stringify!($lt))?,
+                    $lte: params.instant(stringify!($lte))?,
+                    $gt: params.instant(stringify!($gt))?,
+                    $gte: params.instant(stringify!($gte))?,
+                })
+            }
+        }
+
+        impl From<$window> for Span {
+            fn from(window: $window) -> Self {
+                Self { lt: window.$lt, lte: window.$lte, gt: window.$gt, gte: window.$gte }
+            }
+        }
+    };
+}
+
+window!(
+    /// Bounds on `created_at`.
+    CreatedWithin, created_at_lt, created_at_lte, created_at_gt, created_at_gte
+);
+window!(
+    /// Bounds on `date`.
+    DatedWithin, date_lt, date_lte, date_gt, date_gte
+);

@@ -1,0 +1,187 @@
+//! What a request asks for: the query string and the path, read forgivingly where the contract says
+//! so, and refused with the name of the parameter and what is allowed where it does not.
+
+mod id;
+mod list;
+mod payload;
+mod time;
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use url::form_urlencoded;
+
+use super::problem::Problem;
+
+pub use id::{PathId, host_ids, request_ids};
+pub use list::{CreatedWithin, DatedWithin, Page, SortDir};
+pub use payload::PayloadFilter;
+
+/// A filter as it was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Filter<T> {
+    /// Not asked for.
+    #[default]
+    Any,
+    One(T),
+    /// Asked for something that no row can hold, so that nothing matches.
+    Nothing,
+}
+
+impl<T> Filter<T> {
+    /// Adds the filter to a query; `None`: no row can match, so nobody need be asked.
+    pub fn narrow<Q>(self, query: Q, with: impl FnOnce(Q, T) -> Q) -> Option<Q> {
+        match self {
+            Self::Any => Some(query),
+            Self::One(value) => Some(with(query, value)),
+            Self::Nothing => None,
+        }
+    }
+
+    /// For a filter whose value has to be looked up first; what is not found matches nothing.
+    pub fn and_then<U>(self, find: impl FnOnce(T) -> Option<U>) -> Filter<U> {
+        match self {
+            Self::Any => Filter::Any,
+            Self::One(value) => find(value).map_or(Filter::Nothing, Filter::One),
+            Self::Nothing => Filter::Nothing,
+        }
+    }
+}
+
+/// One of a few words.
+pub trait Choice: Copy + 'static {
+    const ALLOWED: &'static [(&'static str, Self)];
+}
+
+/// The parameters of a query string, decoded: of a repeated one the first counts, and an empty one
+/// is as good as none.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Never fails: `%` without two hex digits stands for itself, and bytes that are not UTF-8 become
+    /// U+FFFD, as they do in messages.
+    pub fn parse(query: &str) -> Self {
+        Self(
+            form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, first) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(first.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Text as it was sent. PostgreSQL's text cannot hold U+0000, so nothing matches it.
+    pub fn text(&self, name: &str) -> Filter<String> {
+        match self.get(name) {
+            None => Filter::Any,
+            Some(text) if text.contains('\0') => Filter::Nothing,
+            Some(text) => Filter::One(text.to_owned()),
+        }
+    }
+
+    /// The name of a service, source or status, in the lower case they are stored in.
+    pub fn name(&self, name: &str) -> Filter<String> {
+        self.text(name).and_then(|text| Some(text.to_lowercase()))
+    }
+
+    /// A request id, as every form it may be stored in.
+    pub fn request_id(&self, name: &str) -> Filter<Vec<String>> {
+        self.text(name).and_then(|text| request_ids(&text))
+    }
+
+    /// An inventory or system id, as every form it may be stored in.
+    pub fn host_id(&self, name: &str) -> Filter<Vec<String>> {
+        self.text(name).and_then(|text| host_ids(&text))
+    }
+
+    /// # Errors
+    /// When it is none of the words.
+    pub fn choice<T: Choice>(&self, name: &str, default: T) -> Result<T, Problem> {
+        let Some(given) = self.get(name) else {
+            return Ok(default);
+        };
+        let found = T::ALLOWED.iter().find(|(word, _)| *word == given);
+        found.map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<_> = T::ALLOWED.iter().map(|(word, _)| *word).collect();
+            refused(name, given, &format!("one of {}", words.join(", ")))
+        })
+    }
+
+    /// A whole number of `allowed`; one too large for the type is the largest.
+    ///
+    /// # Errors
+    /// When it is not made of digits, or outside.
+    pub fn number(
+        &self,
+        name: &str,
+        default: u64,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<u64, Problem> {
+        let Some(given) = self.get(name) else {
+            return Ok(default);
+        };
+        let digits = given.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| given.parse().unwrap_or(u64::MAX));
+        number
+            .filter(|number| allowed.contains(number))
+            .ok_or_else(|| refused(name, given, &whole_number(&allowed)))
+    }
+}
+
+fn whole_number(allowed: &RangeInclusive<u64>) -> String {
+    let (least, most) = (allowed.start(), allowed.end());
+    if *most == u64::MAX {
+        format!("a whole number from {least}")
+    } else {
+        format!("a whole number from {least} to {most}")
+    }
+}
+
+/// A parameter that is not what it has to be.
+fn refused(name: &str, given: &str, allowed: &str) -> Problem {
+    let mut shown: String = given.chars().take(100).collect();
+    if shown.len() < given.len() {
+        let _ = write!(shown, "... ({} bytes)", given.len());
+    }
+    Problem::BadParameter(format!("{name} {shown:?} is not {allowed}"))
+}
+
+/// What a route may be asked, read from the query string.
+pub trait FromParams: Sized {
+    /// # Errors
+    /// [`Problem::BadParameter`].
+    fn from_params(params: &Params) -> Result<Self, Problem>;
+}
+
+/// Extracts what a route may be asked.
+#[derive(Clone, Debug)]
+pub struct Asked<T>(pub T);
+
+impl<S: Sync, T: FromParams> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let params = Params::parse(parts.uri.query().unwrap_or_default());
+        T::from_params(&params).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_repeated_parameter_the_first_counts_and_an_empty_one_is_none() {
+        let params = Params::parse("a=1&a=2&b=&b=3&c&=d&%61=4&e=+%2B%zz%ff");
+        assert_eq!(params.get("a"), Some("1"));
+        assert_eq!(params.get("b"), None);
+        assert_eq!(params.get("c"), None);
+        assert_eq!(params.get("e"), Some(" +%zz\u{fffd}"));
+    }
+}

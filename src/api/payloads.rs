@@ -1,0 +1,165 @@
+//! `GET {mount}/payloads`: which payloads there are.
+
+use std::time::Instant as Clock;
+
+use axum::Json;
+use axum::extract::State;
+use sea_orm::{EntityTrait, Select};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::app::App;
+use super::list::{List, count_of, page_of};
+use super::params::{
+    Asked, Choice, CreatedWithin, FromParams, Page, Params, PayloadFilter, SortDir,
+};
+use super::problem::{Problem, ProblemBody};
+use super::render::Instant;
+use crate::store::entity::payloads::{self, Column, PayloadQuery};
+
+/// What the list is narrowed by when it is too wide.
+const NARROW: &str = "a later created_at_gte";
+
+/// Which payloads, in which order.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PayloadsQuery {
+    #[param(ignore)]
+    of: PayloadFilter,
+    /// Absent values come last, ties are broken by row id in the same direction.
+    #[param(value_type = Option<PayloadsSortBy>, inline)]
+    sort_by: PayloadsSortBy,
+    #[param(value_type = Option<SortDir>, inline)]
+    sort_dir: SortDir,
+    #[param(ignore)]
+    created_at: CreatedWithin,
+    #[param(ignore)]
+    page: Page,
+}
+
+/// By what payloads are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case", default = "created_at")]
+pub enum PayloadsSortBy {
+    RequestId,
+    Account,
+    OrgId,
+    InventoryId,
+    SystemId,
+    #[default]
+    CreatedAt,
+}
+
+impl Choice for PayloadsSortBy {
+    const ALLOWED: &'static [(&'static str, Self)] = &[
+        ("request_id", Self::RequestId),
+        ("account", Self::Account),
+        ("org_id", Self::OrgId),
+        ("inventory_id", Self::InventoryId),
+        ("system_id", Self::SystemId),
+        ("created_at", Self::CreatedAt),
+    ];
+}
+
+impl From<PayloadsSortBy> for Column {
+    fn from(sort_by: PayloadsSortBy) -> Self {
+        match sort_by {
+            PayloadsSortBy::RequestId => Self::RequestId,
+            PayloadsSortBy::Account => Self::Account,
+            PayloadsSortBy::OrgId => Self::OrgId,
+            PayloadsSortBy::InventoryId => Self::InventoryId,
+            PayloadsSortBy::SystemId => Self::SystemId,
+            PayloadsSortBy::CreatedAt => Self::CreatedAt,
+        }
+    }
+}
+
+impl FromParams for PayloadsQuery {
+    fn from_params(params: &Params) -> Result<Self, Problem> {
+        Ok(Self {
+            of: PayloadFilter::from_params(params)?,
+            sort_by: params.choice("sort_by", PayloadsSortBy::default())?,
+            sort_dir: params.choice("sort_dir", SortDir::default())?,
+            created_at: CreatedWithin::from_params(params)?,
+            page: Page::from_params(params)?,
+        })
+    }
+}
+
+impl PayloadsQuery {
+    /// `None`: nothing can match.
+    fn matching(self) -> Option<Select<payloads::Entity>> {
+        let created = self.created_at.into();
+        self.of
+            .narrow(payloads::Entity::find().created_within(&created))
+    }
+}
+
+/// A payload: one upload under one request id. Absent text is `""`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Payload {
+    #[schema(example = 4711)]
+    id: i64,
+    #[schema(example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
+    request_id: String,
+    #[schema(example = "540155")]
+    account: String,
+    /// The last one named; a filter finds the others too.
+    #[schema(example = "5b1c4f0a-9d3e-4b7f-8a6c-2e1d0f9b8c7a")]
+    inventory_id: String,
+    /// The last one named; a filter finds the others too.
+    #[schema(example = "")]
+    system_id: String,
+    /// The earliest date of its statuses.
+    created_at: Instant,
+    #[schema(example = "1979710")]
+    org_id: String,
+}
+
+impl From<payloads::Model> for Payload {
+    fn from(row: payloads::Model) -> Self {
+        Self {
+            id: row.id,
+            request_id: row.request_id,
+            account: row.account.unwrap_or_default(),
+            inventory_id: row.inventory_id.unwrap_or_default(),
+            system_id: row.system_id.unwrap_or_default(),
+            created_at: Instant(row.created_at),
+            org_id: row.org_id.unwrap_or_default(),
+        }
+    }
+}
+
+/// List payloads
+///
+/// The newest first, unless asked otherwise.
+#[utoipa::path(
+    get, path = "/payloads", tag = "payloads", operation_id = "listPayloads",
+    params(PayloadsQuery, PayloadFilter, CreatedWithin, Page),
+    responses(
+        (status = 200, description = "A page of payloads", body = List<Payload>),
+        (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
+        (status = 503, description = "The database does not answer now", body = ProblemBody),
+    )
+)]
+pub async fn list(
+    State(app): State<App>,
+    Asked(query): Asked<PayloadsQuery>,
+) -> Result<Json<List<Payload>>, Problem> {
+    let asked = Clock::now();
+    let (sort_by, sort_dir, page) = (query.sort_by, query.sort_dir, query.page);
+    let Some(matching) = query.matching() else {
+        return Ok(Json(List::empty(asked)));
+    };
+    let rows = page_of(
+        matching.clone().sorted_by(sort_by.into(), sort_dir.into()),
+        page,
+    );
+    let rows = app
+        .reader
+        .read(move |session| Box::pin(rows.clone().all(session)));
+    let (rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))
+        .map_err(|error| error.of_list(NARROW))?;
+    let data = rows.into_iter().map(Payload::from).collect();
+    Ok(Json(List::new(count, data, asked)))
+}

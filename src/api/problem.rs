@@ -1,0 +1,88 @@
+//! Errors as the API answers them: one enum, one status for each case, one form for all.
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a client that found the service unable to answer may wait before it asks again, seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
+
+/// Everything the API answers but success.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A parameter that cannot be what it is; the text names it and what is allowed.
+    #[error("{0}")]
+    BadParameter(String),
+    /// The database gave up on a list after 2 s; names the parameters that narrow it.
+    #[error("this takes the database longer than 2 s: narrow it by {0}, or by another filter")]
+    TooWide(&'static str),
+    #[error("payload with id: {0} not found")]
+    PayloadNotFound(String),
+    #[error("there is nothing at {0}")]
+    RouteNotFound(String),
+    #[error("{0} is not allowed here")]
+    MethodNotAllowed(Method),
+    /// Not now, perhaps soon; the text says why.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A defect of this program.
+    #[error("this request met a defect of the service; its log says more")]
+    Internal,
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadParameter(_) | Self::TooWide(_) => StatusCode::BAD_REQUEST,
+            Self::PayloadNotFound(_) | Self::RouteNotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// The one form of every error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ProblemBody {
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: String,
+    /// What is wrong, and what would be right.
+    #[schema(example = "payload with id: 0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d not found")]
+    message: String,
+    /// The HTTP status again.
+    #[schema(example = 404)]
+    status: u16,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = ProblemBody {
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            message: self.to_string(),
+            status: status.as_u16(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
+    }
+}
+
+/// Answers a path that no route has.
+pub async fn route_not_found(uri: Uri) -> Problem {
+    Problem::RouteNotFound(uri.path().to_owned())
+}
+
+/// Answers a method that a route does not have; axum adds the `Allow` header.
+pub async fn method_not_allowed(method: Method) -> Problem {
+    Problem::MethodNotAllowed(method)
+}

@@ -1,0 +1,225 @@
+//! How the API reads the database: each question in a transaction of its own, tried again when the
+//! database fails, cancelled when nobody waits for the answer any more.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use prometheus::Histogram;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    Statement, TransactionTrait, sqlx,
+};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::problem::Problem;
+
+/// How long one request tries again (contract, section 3).
+const RETRY_FOR: Duration = Duration::from_secs(3);
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// Short enough that a pool of sessions that all died with the server is replaced in time.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The server ends a statement after 2 s; a server that does not answer by now is gone.
+const SERVER_ANSWERS_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The session's statement or lock timeout ended it.
+    #[error("the database took longer than 2 s")]
+    TooSlow,
+    #[error("the database failed: {0}")]
+    Failed(#[from] DbErr),
+    #[error("the database does not answer")]
+    Silent,
+    /// Whoever asked has gone.
+    #[error("nobody waits for the answer")]
+    Abandoned,
+}
+
+impl ReadError {
+    fn of(error: DbErr) -> Self {
+        match sqlstate(&error).as_deref() {
+            // query_canceled, lock_not_available
+            Some("57014" | "55P03") => Self::TooSlow,
+            _ => Self::Failed(error),
+        }
+    }
+
+    /// What a list answers; `narrow` names the parameter that makes it cheaper.
+    pub fn of_list(self, narrow: &'static str) -> Problem {
+        match self {
+            Self::TooSlow => Problem::TooWide(narrow),
+            Self::Failed(_) | Self::Silent | Self::Abandoned => self.unavailable(),
+        }
+    }
+
+    /// What everything else answers. The cause is for the log, not for the client.
+    pub fn unavailable(self) -> Problem {
+        tracing::warn!(error = %self, "a request ends with 503");
+        Problem::Unavailable("the database does not answer now: try again".to_owned())
+    }
+}
+
+/// Puts questions to the database.
+#[derive(Clone)]
+pub struct Reader {
+    sessions: DatabaseConnection,
+    /// Cancels what runs on `sessions`, which may all be taken when that is needed.
+    canceller: DatabaseConnection,
+    seconds: Histogram,
+}
+
+impl Reader {
+    /// `seconds` observes each try.
+    pub fn new(
+        sessions: DatabaseConnection,
+        canceller: DatabaseConnection,
+        seconds: Histogram,
+    ) -> Self {
+        Self {
+            sessions,
+            canceller,
+            seconds,
+        }
+    }
+
+    /// The session that is free even while all others wait for their answers.
+    pub fn spare(&self) -> &DatabaseConnection {
+        &self.canceller
+    }
+
+    /// Asks `question` in a transaction, again for up to 3 s while the database fails.
+    ///
+    /// Dropping the future cancels the statement that runs at that moment.
+    ///
+    /// # Errors
+    /// [`ReadError`]; a statement that took too long is not tried again.
+    pub async fn read<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let deadline = Instant::now() + RETRY_FOR;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.attempt(question.clone(), deadline).await {
+                Err(error @ (ReadError::Failed(_) | ReadError::Silent)) => error,
+                settled => return settled,
+            };
+            if Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, "trying again");
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The question runs in a task, which keeps the session until the statement has ended, even
+    /// when the request is dropped. So what is cancelled is always this question, never the next
+    /// one to get the session.
+    async fn attempt<T, Q>(&self, question: Q, deadline: Instant) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let timer = self.seconds.start_timer();
+        let gone = CancellationToken::new();
+        let reader = self.clone();
+        let task = {
+            let gone = gone.clone();
+            tokio::spawn(async move { reader.ask(question, deadline, gone).await })
+        };
+        let _gone_when_dropped = gone.drop_guard();
+        let answer = task
+            .await
+            .unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(ReadError::Abandoned),
+            });
+        timer.observe_duration();
+        answer
+    }
+
+    async fn ask<T, Q>(
+        &self,
+        question: Q,
+        deadline: Instant,
+        gone: CancellationToken,
+    ) -> Result<T, ReadError>
+    where
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
+    {
+        let session = tokio::select! {
+            begun = timeout_at(deadline, self.sessions.begin()) => begun.map_err(|_| ReadError::Silent)?.map_err(ReadError::of)?,
+            () = gone.cancelled() => return Err(ReadError::Abandoned),
+        };
+        let answered = timeout(SERVER_ANSWERS_WITHIN, self.ask_on(&session, question, gone));
+        let answer = answered.await.unwrap_or(Err(ReadError::Silent));
+        if answer.is_ok() {
+            // It wrote nothing; this only tells the server at once that the session is free.
+            let _ = session.rollback().await;
+        }
+        answer
+    }
+
+    async fn ask_on<T, Q>(
+        &self,
+        session: &DatabaseTransaction,
+        question: Q,
+        gone: CancellationToken,
+    ) -> Result<T, ReadError>
+    where
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
+    {
+        let pid = backend_pid(session).await.map_err(ReadError::of)?;
+        let mut answer = question(session);
+        tokio::select! {
+            answer = &mut answer => answer.map_err(ReadError::of),
+            () = gone.cancelled() => {
+                self.cancel(pid).await;
+                answer.await.map_err(ReadError::of)
+            }
+        }
+    }
+
+    async fn cancel(&self, pid: i32) {
+        let cancel = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_cancel_backend($1)",
+            [pid.into()],
+        );
+        if let Err(error) = self.canceller.execute_raw(cancel).await {
+            // The statement timeout ends it then.
+            tracing::warn!(%error, "a query that nobody waits for could not be cancelled");
+        }
+    }
+}
+
+async fn backend_pid(session: &DatabaseTransaction) -> Result<i32, DbErr> {
+    let asked = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
+    let row = session.query_one_raw(asked).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("pg_backend_pid()".to_owned()))?
+        .try_get_by_index(0)
+}
+
+fn sqlstate(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return None;
+    };
+    match cause {
+        RuntimeErr::SqlxError(error) => match &**error {
+            sqlx::Error::Database(refusal) => refusal.code().map(|code| code.into_owned()),
+            _ => None,
+        },
+        RuntimeErr::Internal(_) => None,
+    }
+}

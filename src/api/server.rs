@@ -1,0 +1,87 @@
+//! `pt-api` as a process: what it opens, serves and closes.
+
+use std::io;
+use std::time::Duration;
+
+use prometheus::Registry;
+use sea_orm::sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, Reader, ready_check, router};
+use crate::config::{self, Database};
+use crate::store::session::{self, Role};
+use crate::telemetry::metrics::ApiMetrics;
+use crate::telemetry::probes::side_router;
+use crate::telemetry::serve::{ListenError, listen, serve_until};
+
+/// For cancelling and for probes.
+const SPARE_SESSIONS: u32 = 2;
+
+/// How soon a server that did not answer is asked again for its certificate.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why the API cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("serving failed: {0}")]
+    Serve(#[from] io::Error),
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Serves both ports until `stop` is cancelled, then lets open requests end.
+///
+/// The database is not needed for a start: until it is there, `/ready` says so.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(), ServeError> {
+    let config::Api { http, database, .. } = settings;
+    let registry = Registry::new();
+    let metrics = ApiMetrics::new(&registry)?;
+    let sessions = session::connect(&database, Role::Api);
+    let spare = session::connect(
+        &Database {
+            max_connections: SPARE_SESSIONS,
+            ..database.clone()
+        },
+        Role::Api,
+    );
+    tokio::spawn(choose_authority(
+        [&sessions, &spare].map(|db| db.get_postgres_connection_pool().clone()),
+        database,
+    ));
+    let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
+    let ready = ready_check(&reader);
+    let public = router(
+        App::new(reader, metrics),
+        ready.clone(),
+        &http.cors_allowed_origins,
+    );
+    let side = side_router(ready, registry, &http.metrics_path);
+    let public_port = listen("PUBLICPORT", http.public_port).await?;
+    let side_port = listen("METRICSPORT", http.metrics_port).await?;
+    tracing::info!(
+        public = http.public_port,
+        metrics = http.metrics_port,
+        "serving"
+    );
+    tokio::try_join!(
+        serve_until(stop.clone(), public_port, public),
+        serve_until(stop, side_port, side)
+    )?;
+    Ok(())
+}
+
+/// Beside the serving, since a start does not wait for the database.
+async fn choose_authority(pools: [PgPool; 2], database: Database) {
+    for pool in pools {
+        while let Err(error) = session::choose_authority(&pool, &database, Role::Api).await {
+            tracing::debug!(%error, "the server's certificate is not known yet");
+            sleep(AGAIN).await;
+        }
+    }
+}

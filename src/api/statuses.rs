@@ -1,0 +1,265 @@
+//! `GET {mount}/statuses`: what was said about payloads.
+
+use std::collections::HashMap;
+use std::time::Instant as Clock;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::TimeDelta;
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, Order, Select};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::app::App;
+use super::list::{List, count_of, page_of};
+use super::params::{
+    Asked, Choice, CreatedWithin, DatedWithin, Filter, FromParams, Page, Params, PayloadFilter,
+    SortDir,
+};
+use super::problem::{Problem, ProblemBody};
+use super::reading::ReadError;
+use super::render::Instant;
+use crate::store::entity::payload_statuses::{self, StatusQuery};
+use crate::store::entity::{Span, payloads};
+
+/// What the list is narrowed by when it is too wide.
+const NARROW: &str = "a later date_gte";
+
+/// How far a status's date may lie after the moment it was stored: a date may be 24 h ahead when it
+/// is read (contract, section 1), and an hour is left for clocks that disagree.
+const DATE_AHEAD_OF_STORED: TimeDelta = TimeDelta::hours(25);
+
+/// Which statuses, in which order.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StatusesQuery {
+    /// In any case.
+    #[param(value_type = Option<String>)]
+    service: Filter<String>,
+    /// In any case.
+    #[param(value_type = Option<String>)]
+    source: Filter<String>,
+    /// In any case.
+    #[param(value_type = Option<String>)]
+    status: Filter<String>,
+    /// The whole message, as it was sent.
+    #[param(value_type = Option<String>)]
+    status_msg: Filter<String>,
+    #[param(ignore)]
+    of: PayloadFilter,
+    /// Absent values come last, ties are broken by row id in the same direction.
+    #[param(value_type = Option<StatusesSortBy>, inline)]
+    sort_by: StatusesSortBy,
+    #[param(value_type = Option<SortDir>, inline)]
+    sort_dir: SortDir,
+    #[param(ignore)]
+    date: DatedWithin,
+    #[param(ignore)]
+    created_at: CreatedWithin,
+    #[param(ignore)]
+    page: Page,
+}
+
+/// By what statuses are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case", default = "date")]
+pub enum StatusesSortBy {
+    Service,
+    Source,
+    RequestId,
+    Status,
+    StatusMsg,
+    #[default]
+    Date,
+    CreatedAt,
+}
+
+impl Choice for StatusesSortBy {
+    const ALLOWED: &'static [(&'static str, Self)] = &[
+        ("service", Self::Service),
+        ("source", Self::Source),
+        ("request_id", Self::RequestId),
+        ("status", Self::Status),
+        ("status_msg", Self::StatusMsg),
+        ("date", Self::Date),
+        ("created_at", Self::CreatedAt),
+    ];
+}
+
+impl FromParams for StatusesQuery {
+    fn from_params(params: &Params) -> Result<Self, Problem> {
+        Ok(Self {
+            service: params.name("service"),
+            source: params.name("source"),
+            status: params.name("status"),
+            status_msg: params.text("status_msg"),
+            of: PayloadFilter::from_params(params)?,
+            sort_by: params.choice("sort_by", StatusesSortBy::default())?,
+            sort_dir: params.choice("sort_dir", SortDir::default())?,
+            date: DatedWithin::from_params(params)?,
+            created_at: CreatedWithin::from_params(params)?,
+            page: Page::from_params(params)?,
+        })
+    }
+}
+
+type Statuses = Select<payload_statuses::Entity>;
+
+impl StatusesQuery {
+    /// `None`: nothing can match. Names are ids by now, since the indexes know ids only.
+    async fn matching(self, app: &App) -> Result<Option<Statuses>, ReadError> {
+        let service = app.names.services.ids(self.service, &app.reader).await?;
+        let source = app.names.sources.ids(self.source, &app.reader).await?;
+        let status = app.names.statuses.ids(self.status, &app.reader).await?;
+        let all = within(self.date.into(), self.created_at.into());
+        let matching = || {
+            let some = service.narrow(all, StatusQuery::of_service)?;
+            let some = source.narrow(some, StatusQuery::of_source)?;
+            let some = status.narrow(some, StatusQuery::of_status)?;
+            let some = self.status_msg.narrow(some, |s, text| s.saying(&text))?;
+            self.of.narrow(some)
+        };
+        Ok(matching())
+    }
+}
+
+impl StatusesQuery {
+    /// Makes of what matches the page that is asked for.
+    fn paging(&self) -> impl FnOnce(Statuses) -> Statuses + use<> {
+        let (by, order, page) = (self.sort_by, Order::from(self.sort_dir), self.page);
+        let is_of_each_status = by == StatusesSortBy::Date && self.is_about_a_service_alone();
+        move |matching| {
+            let candidates = if is_of_each_status {
+                matching.first_of_each_status(page.end(), order.clone())
+            } else {
+                matching
+            };
+            page_of(sorted(candidates, by, order), page)
+        }
+    }
+
+    /// Whether nothing but a service, and perhaps its dates, is asked for. The planner takes a
+    /// service's statuses to be spread evenly over time, and would search for the last words of one
+    /// that fell silent through everything that was said since.
+    fn is_about_a_service_alone(&self) -> bool {
+        matches!(self.service, Filter::One(_))
+            && [&self.source, &self.status, &self.status_msg]
+                .iter()
+                .all(|f| **f == Filter::Any)
+            && self.of == PayloadFilter::default()
+            && self.created_at == CreatedWithin::default()
+    }
+}
+
+/// Bounds on the time of storing also bound the date from above, which spares the partitions of
+/// later days. From below they say nothing: what is stored now may have happened long ago.
+fn within(date: Span, stored: Span) -> Statuses {
+    let latest = stored
+        .end()
+        .and_then(|end| end.checked_add_signed(DATE_AHEAD_OF_STORED));
+    let date = Span {
+        lt: [date.lt, latest].into_iter().flatten().min(),
+        ..date
+    };
+    payload_statuses::Entity::find()
+        .dated_within(&date)
+        .stored_within(&stored)
+}
+
+fn sorted(statuses: Statuses, by: StatusesSortBy, order: Order) -> Statuses {
+    match by {
+        StatusesSortBy::Service => statuses.sorted_by_service(order),
+        StatusesSortBy::Source => statuses.sorted_by_source(order),
+        StatusesSortBy::RequestId => statuses.sorted_by_request(order),
+        StatusesSortBy::Status => statuses.sorted_by_status(order),
+        StatusesSortBy::StatusMsg => statuses.sorted_by_status_msg(order),
+        StatusesSortBy::Date => statuses.sorted_by_date(order),
+        StatusesSortBy::CreatedAt => statuses.sorted_by_stored(order),
+    }
+}
+
+/// One status of a payload. Absent text is `""`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    #[schema(example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
+    request_id: String,
+    #[schema(example = "success")]
+    status: String,
+    /// The payload's id, in decimal digits.
+    #[schema(example = "4711")]
+    id: String,
+    #[schema(example = "puptoo")]
+    service: String,
+    #[schema(example = "inventory")]
+    source: String,
+    #[schema(example = "payload unpacked")]
+    status_msg: String,
+    /// When it happened.
+    date: Instant,
+    /// When it was stored.
+    created_at: Instant,
+}
+
+/// Rows of a page, and the request ids of their payloads.
+type Rows = (Vec<payload_statuses::Model>, HashMap<i64, String>);
+
+async fn rows_of(page: Statuses, session: &DatabaseTransaction) -> Result<Rows, DbErr> {
+    let rows = page.all(session).await?;
+    let ids = rows.iter().map(|row| row.payload_id);
+    let request_ids = payloads::request_ids(ids, session).await?;
+    Ok((rows, request_ids))
+}
+
+async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, ReadError> {
+    let names = app.names.of(rows.iter().collect(), &app.reader).await?;
+    let row = |row: payload_statuses::Model| Status {
+        request_id: request_ids
+            .get(&row.payload_id)
+            .cloned()
+            .unwrap_or_default(),
+        status: names.status(row.status_id).unwrap_or_default(),
+        id: row.payload_id.to_string(),
+        service: names.service(row.service_id).unwrap_or_default(),
+        source: names.source(row.source_id).unwrap_or_default(),
+        status_msg: row.status_msg.unwrap_or_default(),
+        date: Instant(row.date),
+        created_at: Instant(row.created_at),
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// List statuses
+///
+/// The newest first, unless asked otherwise. Statuses without a source are listed too.
+#[utoipa::path(
+    get, path = "/statuses", tag = "statuses", operation_id = "listStatuses",
+    params(StatusesQuery, PayloadFilter, DatedWithin, CreatedWithin, Page),
+    responses(
+        (status = 200, description = "A page of statuses", body = List<Status>),
+        (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
+        (status = 503, description = "The database does not answer now", body = ProblemBody),
+    )
+)]
+pub async fn list(
+    State(app): State<App>,
+    Asked(query): Asked<StatusesQuery>,
+) -> Result<Json<List<Status>>, Problem> {
+    answer(&app, query)
+        .await
+        .map(Json)
+        .map_err(|error| error.of_list(NARROW))
+}
+
+async fn answer(app: &App, query: StatusesQuery) -> Result<List<Status>, ReadError> {
+    let asked = Clock::now();
+    let page_of = query.paging();
+    let Some(matching) = query.matching(app).await? else {
+        return Ok(List::empty(asked));
+    };
+    let page = page_of(matching.clone());
+    let rows = app
+        .reader
+        .read(move |session| Box::pin(rows_of(page.clone(), session)));
+    let (rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))?;
+    Ok(List::new(count, named(rows, app).await?, asked))
+}

@@ -1,0 +1,216 @@
+//! Every metric, its name and its meaning, in one place.
+//!
+//! Names without a `_total` suffix are those the dashboards of the Go tracker use.
+
+use std::time::Duration;
+
+use prometheus::{
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+};
+
+use crate::status::{Message, Reason, Reject};
+use crate::store::writer::Timings;
+
+/// What `pt-consumer` counts.
+#[derive(Clone, Debug)]
+pub struct ConsumerMetrics {
+    /// Messages read from Kafka, good or not.
+    pub consumed_messages: IntCounter,
+    /// Errors of the Kafka client.
+    pub consume_errors: IntCounter,
+    /// Messages whose status or reject is committed.
+    pub messages_processed: IntCounter,
+    /// Attempts to write a batch that the database did not let through.
+    pub process_errors: IntCounter,
+    /// Messages rejected for their request id.
+    pub invalid_request_ids: IntCounter,
+    /// Messages rejected, by reason.
+    pub rejects: IntCounterVec,
+    /// Seconds from the batch's hand-over to its commit, spread over its messages.
+    pub process_seconds: Histogram,
+    /// Messages a batch holds.
+    pub batch_messages: Histogram,
+    /// Batches, by what closed them.
+    pub batches: IntCounterVec,
+    /// Seconds of a batch, by stage.
+    pub batch_seconds: HistogramVec,
+}
+
+impl ConsumerMetrics {
+    /// Registers all of them.
+    ///
+    /// # Errors
+    ///
+    /// A name is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, Error> {
+        Ok(Self {
+            consumed_messages: counter(
+                registry,
+                "payload_tracker_consumed_messages",
+                "Messages read from Kafka",
+            )?,
+            consume_errors: counter(
+                registry,
+                "payload_tracker_consume_errors",
+                "Errors of the Kafka client",
+            )?,
+            messages_processed: counter(
+                registry,
+                "payload_tracker_messages_processed",
+                "Messages whose status or reject is committed",
+            )?,
+            process_errors: counter(
+                registry,
+                "payload_tracker_message_process_errors",
+                "Failed attempts to write a batch",
+            )?,
+            invalid_request_ids: counter(
+                registry,
+                "payload_tracker_consumer_invalid_request_IDs",
+                "Messages rejected for their request id",
+            )?,
+            rejects: counters(
+                registry,
+                "payload_tracker_rejects",
+                "Messages rejected",
+                "reason",
+            )?,
+            process_seconds: histogram(
+                registry,
+                "payload_tracker_message_process_seconds",
+                "Seconds a message took from its batch's close to its commit, per message",
+                vec![1e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0],
+            )?,
+            batch_messages: histogram(
+                registry,
+                "payload_tracker_batch_messages",
+                "Messages of a batch",
+                vec![
+                    1.0, 10.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0,
+                ],
+            )?,
+            batches: counters(
+                registry,
+                "payload_tracker_batches",
+                "Batches committed, by what closed them",
+                "close",
+            )?,
+            batch_seconds: stages(registry)?,
+        })
+    }
+
+    /// A message was read and decoded.
+    pub fn consumed(&self, decoded: &Result<Message, Reject>) {
+        self.consumed_messages.inc();
+        if let Err(reject) = decoded {
+            self.rejects
+                .with_label_values(&[reject.reason.as_str()])
+                .inc();
+            if reject.reason == Reason::InvalidRequestId {
+                self.invalid_request_ids.inc();
+            }
+        }
+    }
+
+    /// A batch of `messages` messages was committed, `taken` after it was closed.
+    pub fn committed(&self, messages: usize, close: &str, taken: Duration, timings: &Timings) {
+        self.messages_processed.inc_by(messages as u64);
+        self.batches.with_label_values(&[close]).inc();
+        self.batch_messages.observe(messages as f64);
+        if messages > 0 {
+            self.process_seconds
+                .observe(taken.as_secs_f64() / messages as f64);
+        }
+        for (stage, seconds) in timings.stages() {
+            self.batch_seconds
+                .with_label_values(&[stage])
+                .observe(seconds.as_secs_f64());
+        }
+    }
+}
+
+/// What `pt-api` counts.
+#[derive(Clone, Debug)]
+pub struct ApiMetrics {
+    /// Requests received, but for probes.
+    pub requests: IntCounter,
+    /// Answers given, by HTTP status code.
+    pub responses: IntCounterVec,
+    /// Requests for a payload by something that can be no request id.
+    pub invalid_request_ids: IntCounter,
+    /// Seconds a question to the database took, failed ones included.
+    pub db_seconds: Histogram,
+}
+
+impl ApiMetrics {
+    /// Registers all of them.
+    ///
+    /// # Errors
+    ///
+    /// A name is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, Error> {
+        Ok(Self {
+            requests: counter(registry, "payload_tracker_requests", "Requests received")?,
+            responses: counters(
+                registry,
+                "payload_tracker_responses",
+                "Answers given",
+                "code",
+            )?,
+            invalid_request_ids: counter(
+                registry,
+                "payload_tracker_api_invalid_request_IDs",
+                "Requests for a payload by something that can be no request id",
+            )?,
+            db_seconds: histogram(
+                registry,
+                "payload_tracker_db_seconds",
+                "Seconds a question to the database took",
+                vec![
+                    0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+                ],
+            )?,
+        })
+    }
+}
+
+fn stages(registry: &Registry) -> Result<HistogramVec, Error> {
+    let options = HistogramOpts::new(
+        "payload_tracker_batch_seconds",
+        "Seconds of a batch, by stage",
+    )
+    .buckets(vec![
+        0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+    ]);
+    let metric = HistogramVec::new(options, &["stage"])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, Error> {
+    let metric = IntCounter::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntCounterVec, Error> {
+    let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    buckets: Vec<f64>,
+) -> Result<Histogram, Error> {
+    let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

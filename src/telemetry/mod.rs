@@ -1,0 +1,6 @@
+//! Logs, metrics and probes.
+
+pub mod logs;
+pub mod metrics;
+pub mod probes;
+pub mod serve;
