@@ -7,6 +7,8 @@
 pub mod api;
 /// Settings: one struct a concern, read from the environment and Clowder.
 pub mod config;
+/// Kafka to store: consumer thread, lanes, batches.
+pub mod ingest;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.
 pub mod status;
 /// PostgreSQL: sessions, entities, the bulk writer, partitions, offsets, migrations.

@@ -1,0 +1,222 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::DateTime;
+use proptest::prelude::*;
+
+use super::*;
+use crate::status::Reason;
+
+fn limits(messages: usize, bytes: usize) -> Ingest {
+    Ingest {
+        batch_max_messages: messages,
+        batch_max_bytes: bytes,
+        batch_max_wait: Duration::from_millis(200),
+    }
+}
+
+fn message() -> Message {
+    Message {
+        request_id: "r".into(),
+        service: "puptoo".into(),
+        source: None,
+        status: "received".into(),
+        status_msg: None,
+        account: None,
+        org_id: None,
+        inventory_id: None,
+        system_id: None,
+        date: DateTime::UNIX_EPOCH,
+    }
+}
+
+fn receive(intake: &mut Intake, lane: Lane, offset: i64) -> Receipt {
+    intake.receive(Received {
+        lane,
+        offset,
+        key: None,
+        value: Some(b"0123456789"),
+        decoded: Ok(message()),
+    })
+}
+
+fn reading(limits: Ingest, lane: Lane, next: i64) -> Intake {
+    let mut intake = Intake::new(limits);
+    intake.assign([lane]);
+    assert!(intake.start(lane, next));
+    intake
+}
+
+#[test]
+fn a_part_starts_at_the_stored_offset_and_counts_holes_as_skipped() {
+    let mut intake = reading(limits(100, 1_000), 3, 40);
+    assert_eq!(receive(&mut intake, 3, 42), Receipt::Taken);
+    assert_eq!(receive(&mut intake, 3, 43), Receipt::Taken);
+    let batch = intake.take();
+    let part = &batch.parts[&3];
+    assert_eq!((part.start, part.end, part.skipped()), (40, 44, 2));
+    receive(&mut intake, 3, 44);
+    assert_eq!(intake.take().parts[&3].start, 44, "the next follows on");
+}
+
+#[test]
+fn a_reject_keeps_its_bytes() {
+    let mut intake = reading(limits(100, 1_000), 0, 0);
+    intake.receive(Received {
+        lane: 0,
+        offset: 0,
+        key: Some(b"k"),
+        value: None,
+        decoded: Err(Reject {
+            reason: Reason::Malformed,
+            detail: "empty".into(),
+            service: None,
+            request_id: None,
+        }),
+    });
+    let batch = intake.take();
+    let rejected = &batch.parts[&0].rejected[0];
+    assert_eq!(rejected.key.as_deref(), Some(&b"k"[..]));
+    assert_eq!(rejected.value, None);
+}
+
+#[test]
+fn closes_on_count_and_on_bytes() {
+    let mut intake = reading(limits(2, 1_000), 0, 0);
+    receive(&mut intake, 0, 0);
+    assert_eq!(intake.full(), None);
+    receive(&mut intake, 0, 1);
+    assert_eq!(intake.full(), Some(Close::Count));
+    let mut intake = reading(limits(100, 15), 0, 0);
+    receive(&mut intake, 0, 0);
+    receive(&mut intake, 0, 1);
+    assert_eq!(intake.full(), Some(Close::Bytes));
+    intake.take();
+    assert_eq!(intake.full(), None);
+    // A reject is kept with its key.
+    intake.receive(Received {
+        lane: 0,
+        offset: 2,
+        key: Some(&[0; 15]),
+        value: None,
+        decoded: Ok(message()),
+    });
+    assert_eq!(intake.full(), Some(Close::Bytes));
+}
+
+#[test]
+fn what_is_not_being_read_is_stale() {
+    let mut intake = Intake::new(limits(100, 1_000));
+    assert_eq!(receive(&mut intake, 0, 0), Receipt::Stale, "not ours");
+    intake.assign([0]);
+    assert_eq!(receive(&mut intake, 0, 0), Receipt::Stale, "not located");
+    intake.start(0, 5);
+    assert_eq!(receive(&mut intake, 0, 4), Receipt::Stale, "passed already");
+    assert_eq!(receive(&mut intake, 0, 5), Receipt::Taken);
+    assert!(intake.release(0));
+    assert!(intake.is_empty(), "its part goes with the lane");
+    assert!(!intake.start(0, 9), "a late answer starts nothing");
+}
+
+/// One thing that happens to a consumer of one lane.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Receive,
+    /// The open batch is handed over and its transaction commits.
+    Commit,
+    /// It is handed over and refused; the lane goes on at the stored offset.
+    Refuse,
+    /// The group takes the lane away and gives it back.
+    Revoke,
+    /// The process dies and another starts.
+    Crash,
+    /// Another consumer writes a batch of its own from the stored offset.
+    Overtake,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => Just(Step::Receive),
+        3 => Just(Step::Commit),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::Revoke),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Overtake),
+    ];
+    proptest::collection::vec(step, 0..200)
+}
+
+/// The stored side: the fence, and how often each offset was written.
+#[derive(Default)]
+struct Stored {
+    next: i64,
+    rows: BTreeMap<i64, usize>,
+}
+
+impl Stored {
+    /// As the writer does: a part commits only where it starts at the stored offset.
+    fn commit(&mut self, batch: &Batch) -> bool {
+        let Some(part) = batch.parts.get(&0) else {
+            return true;
+        };
+        if part.start != self.next {
+            return false;
+        }
+        for stored in &part.stored {
+            *self.rows.entry(stored.offset).or_default() += 1;
+        }
+        self.next = part.end;
+        true
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_offset_is_stored_exactly_once_whatever_happens(steps in steps()) {
+        let mut stored = Stored::default();
+        let mut intake = reading(limits(1_000, 100_000), 0, 0);
+        let mut position = 0;
+        for step in steps {
+            match step {
+                Step::Receive => {
+                    receive(&mut intake, 0, position);
+                    position += 1;
+                    continue;
+                }
+                Step::Commit => {
+                    let batch = intake.take();
+                    if stored.commit(&batch) {
+                        continue;
+                    }
+                    prop_assert!(intake.restart(0));
+                }
+                Step::Refuse => {
+                    intake.take();
+                    prop_assert!(intake.restart(0));
+                }
+                Step::Revoke => {
+                    intake.release(0);
+                    intake.assign([0]);
+                }
+                Step::Crash => {
+                    intake = Intake::new(limits(1_000, 100_000));
+                    intake.assign([0]);
+                }
+                Step::Overtake => {
+                    let mut other = reading(limits(10, 1_000), 0, stored.next);
+                    receive(&mut other, 0, stored.next);
+                    prop_assert!(stored.commit(&other.take()));
+                    continue;
+                }
+            }
+            prop_assert!(intake.start(0, stored.next));
+            position = stored.next;
+        }
+        if !stored.commit(&intake.take()) {
+            // Overtaken at the very end: what is left is read again.
+            prop_assert!(stored.next > 0);
+        }
+        let once: BTreeMap<i64, usize> = (0..stored.next).map(|offset| (offset, 1)).collect();
+        prop_assert_eq!(stored.rows, once);
+    }
+}
