@@ -5,8 +5,13 @@
 
 /// The read API over HTTP.
 pub mod api;
+/// The subcommands of `pt`.
+pub mod cli;
 /// Settings: one struct a concern, read from the environment and Clowder.
 pub mod config;
+/// Embedded broker, private PostgreSQL and demo traffic for `pt dev` and the tests.
+#[cfg(feature = "dev")]
+pub mod dev;
 /// Kafka to store: consumer thread, lanes, batches.
 pub mod ingest;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.

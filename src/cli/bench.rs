@@ -1,0 +1,24 @@
+//! `pt bench`: how fast, and where the time goes.
+
+mod ingest;
+
+use super::Failure;
+
+/// Measures the consumer on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  pt bench ingest")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Ingest(ingest::Args),
+}
+
+pub async fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        What::Ingest(args) => ingest::run(args).await,
+    }
+}
