@@ -1,0 +1,114 @@
+use payload_tracker::api::{App, Reader, ready_check, router};
+use payload_tracker::config::Database;
+use payload_tracker::store::session::{self, Role};
+use payload_tracker::telemetry::metrics::ApiMetrics;
+use prometheus::Registry;
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::support::{self, TestDatabase};
+
+/// The API on a port of its own and a database of its own.
+pub struct Api {
+    pub database: TestDatabase,
+    pub metrics: ApiMetrics,
+    /// What its address begins with, such as `http://127.0.0.1:4711`.
+    pub url: String,
+    client: Client,
+}
+
+impl Api {
+    pub async fn start() -> Self {
+        Self::on(support::database().await).await
+    }
+
+    pub async fn on(database: TestDatabase) -> Self {
+        let config = database.config();
+        Self::started(database, &config, &[]).await
+    }
+
+    /// `config`: how the API finds the database.
+    pub async fn started(database: TestDatabase, config: &Database, origins: &[&str]) -> Self {
+        let metrics = ApiMetrics::new(&Registry::new()).unwrap();
+        let sessions = session::connect(config, Role::Api);
+        let spare = session::connect(config, Role::Api);
+        let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
+        let ready = ready_check(&reader);
+        let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
+        let router = router(App::new(reader, metrics.clone()), ready, &origins);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            database,
+            metrics,
+            url,
+            client: Client::new(),
+        }
+    }
+
+    /// A request to a path of the server.
+    pub fn request(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    pub async fn send(&self, path: &str) -> Response {
+        self.request(path).send().await.unwrap()
+    }
+
+    /// What `{mount}{path}` answers, which has to be a 200.
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.send(&format!("/api/v1{path}")).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, 200, "{path}: {text}");
+        text
+    }
+
+    /// The same as JSON.
+    pub async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path).await).unwrap()
+    }
+
+    /// Status and message of `{mount}{path}`, which has to answer an error in the one form.
+    pub async fn problem(&self, path: &str) -> (u16, String) {
+        problem(self.send(&format!("/api/v1{path}")).await).await
+    }
+
+    /// One field of each row of a list, in its order.
+    pub async fn column(&self, path: &str, field: &str) -> Vec<String> {
+        let list = self.json(path).await;
+        let rows = list["data"].as_array().unwrap();
+        rows.iter()
+            .map(|row| row[field].as_str().unwrap_or("-").to_owned())
+            .collect()
+    }
+
+    pub async fn sql(&self, statement: &'static str) {
+        sea_orm::sqlx::raw_sql(statement)
+            .execute(&self.database.pool)
+            .await
+            .unwrap();
+    }
+}
+
+/// Status and message of an error, in the one form that errors have.
+pub async fn problem(response: Response) -> (u16, String) {
+    let status = response.status();
+    let kind = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let text = response.text().await.unwrap();
+    assert_eq!(kind, "application/json", "{text}");
+    let body: Value = serde_json::from_str(&text).unwrap();
+    let body = body.as_object().unwrap();
+    assert_eq!(body.len(), 3, "{text}");
+    assert_eq!(body["status"], status.as_u16(), "{text}");
+    assert_eq!(body["title"], status.canonical_reason().unwrap(), "{text}");
+    (
+        status.as_u16(),
+        body["message"].as_str().unwrap().to_owned(),
+    )
+}

@@ -1,0 +1,13 @@
+//! The read API over TCP, on rows put in by SQL.
+
+mod cancel;
+mod fixture;
+mod lists;
+mod openapi;
+mod outages;
+mod payload;
+mod payloads;
+mod probes;
+mod routes;
+mod rows;
+mod statuses;

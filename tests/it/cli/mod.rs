@@ -1,0 +1,8 @@
+//! The operator's tool, run as a process.
+
+mod bench;
+mod demo;
+mod seed;
+mod send;
+pub mod tool;
+mod track;

@@ -1,0 +1,11 @@
+//! From a message on Kafka to its row or reject, through the real `pt-consumer`.
+
+mod delivery;
+mod faults;
+mod holes;
+pub mod lab;
+mod outages;
+mod restores;
+mod samples;
+mod starts;
+mod stops;
