@@ -4,6 +4,7 @@ mod bench;
 #[cfg(feature = "dev")]
 mod dev;
 mod failure;
+mod fuse;
 mod health;
 mod migrate;
 mod producer;
@@ -43,6 +44,7 @@ enum Command {
     Seed(seed::Args),
     Send(Box<send::Args>),
     Track(track::Args),
+    Fuse(fuse::Args),
     Health(health::Args),
     Bench(bench::Args),
 }
@@ -58,6 +60,7 @@ impl Cli {
             Command::Seed(args) => seed::run(args).await,
             Command::Send(args) => send::run(*args).await,
             Command::Track(args) => track::run(args).await,
+            Command::Fuse(args) => fuse::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Bench(args) => bench::run(args).await,
         };

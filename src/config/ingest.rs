@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{ConfigError, Environment};
 
-/// When a batch closes: whichever comes first.
+/// When a batch closes, whichever comes first, and how many names there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ingest {
     /// `BATCH_MAX_MESSAGES` (10,000; 1 to 100,000).
@@ -11,6 +11,9 @@ pub struct Ingest {
     pub batch_max_bytes: usize,
     /// `BATCH_MAX_WAIT_MS` (200; 1 to 60,000): age of the batch's first message, milliseconds.
     pub batch_max_wait: Duration,
+    /// `MAX_NAMES` (10,000; 1 to 1,000,000): different services, and as many sources and status names.
+    /// A bug that puts an id into `status` must not grow the dictionaries without end.
+    pub max_names: i64,
 }
 
 impl Ingest {
@@ -28,6 +31,7 @@ impl Ingest {
                 .setting("BATCH_MAX_BYTES")
                 .number(8 * mib, kib..=64 * mib)?,
             batch_max_wait: Duration::from_millis(wait),
+            max_names: env.setting("MAX_NAMES").number(10_000, 1..=1_000_000)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-use super::{ConfigError, Database, Environment, Http, Ingest, Kafka, Metrics, rules};
+use super::{ConfigError, Database, Environment, Fuse, Http, Ingest, Kafka, Metrics, rules};
 use crate::status::Rules;
 
 /// What `pt-api` works with.
@@ -26,6 +26,7 @@ pub struct Consumer {
     pub kafka: Kafka,
     pub database: Database,
     pub ingest: Ingest,
+    pub fuse: Fuse,
     pub rules: Rules,
     pub metrics: Metrics,
     /// `DEBUG_LOG_STATUS_JSON` (false): log every message as it comes. They hold customers' ids.
@@ -41,6 +42,7 @@ impl Consumer {
             kafka: Kafka::load(env)?,
             database: Database::load(env)?,
             ingest: Ingest::load(env)?,
+            fuse: Fuse::load(env)?,
             rules: rules(env)?,
             metrics: Metrics::load(env)?,
             log_messages: env.setting("DEBUG_LOG_STATUS_JSON").one_of(

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::context::{GroupContext, Rebalance};
 use super::health::Health;
@@ -274,6 +274,10 @@ impl Consumer {
     fn written(&mut self, written: Written) {
         self.writing = None;
         self.commit_group_offsets(&written.committed);
+        for (lane, blow) in &written.blown {
+            error!(lane, blow.detail, "the fuse has blown: the lane is stopped");
+        }
+        self.restart(written.blown.into_keys().collect());
         let lost: Vec<Lane> = written.lost.into_keys().collect();
         if !lost.is_empty() {
             warn!(?lost, "another consumer moved these lanes");
@@ -285,7 +289,7 @@ impl Consumer {
 fn receive(setup: &Setup, intake: &mut Intake, message: &BorrowedMessage<'_>) -> Receipt {
     let value = message.payload();
     let decoded = Message::decode(value.unwrap_or_default(), &setup.rules, Utc::now());
-    setup.metrics.consumed(&decoded);
+    setup.metrics.consumed_messages.inc();
     if setup.log_messages {
         let value = String::from_utf8_lossy(value.unwrap_or_default());
         let (lane, offset) = (message.partition(), message.offset());
@@ -296,6 +300,13 @@ fn receive(setup: &Setup, intake: &mut Intake, message: &BorrowedMessage<'_>) ->
         offset: message.offset(),
         key: message.key(),
         value,
+        produced_at: produced_at(message.timestamp()),
         decoded,
     })
+}
+
+fn produced_at(timestamp: Timestamp) -> Option<DateTime<Utc>> {
+    timestamp
+        .to_millis()
+        .and_then(DateTime::from_timestamp_millis)
 }

@@ -1,6 +1,19 @@
 //! Whether the consumer does its work, and if not, why.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::store::batch::Lane;
+
+/// Who works with the database. Each speaks for itself: that one gets its answers does not mean
+/// that the other does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// The first questions of a start.
+    Starting,
+    Writing,
+    Locating,
+}
 
 /// Shared between the consumer's thread, its tasks and the probes.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +25,10 @@ struct State {
     kafka: Option<String>,
     joined: bool,
     locating: usize,
-    database: Option<String>,
+    /// Why a task waits for the database.
+    database: BTreeMap<Task, String>,
+    /// Lanes whose fuse has blown, and why.
+    fuses: BTreeMap<Lane, String>,
 }
 
 impl Default for State {
@@ -21,7 +37,8 @@ impl Default for State {
             kafka: Some("no Kafka broker has answered yet".into()),
             joined: false,
             locating: 0,
-            database: None,
+            database: BTreeMap::new(),
+            fuses: BTreeMap::new(),
         }
     }
 }
@@ -52,14 +69,19 @@ impl Health {
         self.state().locating = lanes;
     }
 
-    /// The database answered.
-    pub fn database_back(&self) {
-        self.state().database = None;
+    /// The database did what `task` asked.
+    pub fn database_back(&self, task: Task) {
+        self.state().database.remove(&task);
     }
 
-    /// The database did not answer, or refused, and is asked again.
-    pub fn database_away(&self, reason: String) {
-        self.state().database = Some(reason);
+    /// The database did not answer `task`, or refused, and is asked again.
+    pub fn database_away(&self, task: Task, reason: String) {
+        self.state().database.insert(task, reason);
+    }
+
+    /// Every lane held here whose fuse has blown, and why.
+    pub fn fuses(&self, blown: BTreeMap<Lane, String>) {
+        self.state().fuses = blown;
     }
 
     /// `Err` names what is missing.
@@ -69,12 +91,17 @@ impl Health {
     /// The first thing missing, in the order in which a start goes through them.
     pub fn ready(&self) -> Result<(), String> {
         let state = self.state();
-        if let Some(reason) = &state.database {
+        if let Some(reason) = state.database.values().next() {
             Err(format!("database: {reason}"))
         } else if let Some(reason) = &state.kafka {
             Err(reason.clone())
         } else if !state.joined {
             Err("the consumer group is not joined yet".into())
+        } else if let Some((lane, reason)) = state.fuses.first_key_value() {
+            let blown = state.fuses.len();
+            Err(format!(
+                "{blown} blown fuses (`pt fuse list`), the first on partition {lane}: {reason}"
+            ))
         } else if state.locating > 0 {
             Err(format!("{} lanes wait for their start", state.locating))
         } else {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use crate::config::Ingest;
 use crate::status::{Message, Reject};
-use crate::store::batch::{Batch, Lane, Part, Rejected, Stored};
+use crate::store::batch::{Batch, Lane, Part, Raw, Rejected, Stored};
 
 /// A message of the topic, decoded, with what a reject keeps of it.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Received<'a> {
     pub offset: i64,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
+    /// Kafka's timestamp.
+    pub produced_at: Option<DateTime<Utc>>,
     pub decoded: Result<Message, Reject>,
 }
 
@@ -135,16 +139,23 @@ impl Intake {
             .flatten()
             .map(<[u8]>::len)
             .sum::<usize>();
+        let offset = received.offset;
+        let raw = Raw {
+            key: received.key.map(<[u8]>::to_vec),
+            value: received.value.map(<[u8]>::to_vec),
+            produced_at: received.produced_at,
+        };
         match received.decoded {
             Ok(message) => part.stored.push(Stored {
-                offset: received.offset,
+                offset,
+                raw,
                 message,
             }),
             Err(reject) => part.rejected.push(Rejected {
-                offset: received.offset,
-                key: received.key.map(<[u8]>::to_vec),
-                value: received.value.map(<[u8]>::to_vec),
+                offset,
+                raw,
                 reject,
+                sqlstate: None,
             }),
         }
         Receipt::Taken

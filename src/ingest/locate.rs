@@ -10,7 +10,7 @@ use super::broker::{Broker, BrokerError};
 use super::start::{self, Fit, LogState};
 use crate::config::OffsetReset;
 use crate::store::batch::Lane;
-use crate::store::offsets;
+use crate::store::{fuse, offsets};
 
 /// Why lanes could not be located.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,15 @@ pub enum LocateError {
     Silent,
 }
 
+/// What was found out about lanes.
+#[derive(Debug, Default)]
+pub struct Located {
+    /// The offset each lane goes on at.
+    pub starts: BTreeMap<Lane, i64>,
+    /// Lanes that must not be read now, and why: their fuse has blown.
+    pub fused: BTreeMap<Lane, String>,
+}
+
 /// Decides where lanes of one topic start.
 #[derive(Clone)]
 pub struct Locator {
@@ -42,11 +51,24 @@ pub struct Locator {
 
 impl Locator {
     /// The offset each of `lanes` goes on at, of those that exist; it is stored once this returns.
+    /// Lanes whose fuse has blown are told apart.
     ///
     /// # Errors
     ///
     /// Kafka or the database did not answer, or none of the lanes exists. Nothing is stored then.
-    pub async fn locate(&self, lanes: &[Lane]) -> Result<BTreeMap<Lane, i64>, LocateError> {
+    pub async fn locate(&self, lanes: &[Lane]) -> Result<Located, LocateError> {
+        let mut fused = fuse::still_blown(&self.pool, &self.topic).await?;
+        fused.retain(|lane, _| lanes.contains(lane));
+        let mut lanes = lanes.to_vec();
+        lanes.retain(|lane| !fused.contains_key(lane));
+        let starts = match lanes.is_empty() {
+            true => BTreeMap::new(),
+            false => self.starts(&lanes).await?,
+        };
+        Ok(Located { starts, fused })
+    }
+
+    async fn starts(&self, lanes: &[Lane]) -> Result<BTreeMap<Lane, i64>, LocateError> {
         let mut known = offsets::stored(&self.pool, &self.topic).await?;
         let log = self.ask(lanes, known.is_empty()).await?;
         let mut transaction = self.pool.begin().await?;

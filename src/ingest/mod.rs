@@ -1,8 +1,8 @@
 //! Kafka to store.
 //!
 //! A dedicated thread (`consumer`) drives the Kafka client and fills batches (`intake`); a task
-//! (`run`) writes one while the next fills. Where lanes start is found out beside both
-//! (`locate`), so that neither a slow database nor a slow broker keeps the thread from its poll.
+//! (`writing`) writes one while the next fills. Where lanes start is found out beside both
+//! (`locating`), so that neither a slow database nor a slow broker keeps the thread from its poll.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,12 @@ mod context;
 pub mod health;
 pub mod intake;
 mod locate;
+mod locating;
+mod pauses;
 pub mod run;
 pub mod service;
 mod start;
+mod writing;
 
 /// A batch on its way to the writer.
 #[derive(Debug)]

@@ -1,17 +1,15 @@
 //! The consumer from start to end: waits for the database and the topic, then runs the thread
 //! that reads and the tasks that write and locate.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use rdkafka::error::KafkaError;
 use sea_orm::sqlx::{self, PgPool};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -19,16 +17,16 @@ use super::broker::Broker;
 use super::client;
 use super::consumer::{Channels, Consumer, Setup};
 use super::context::GroupContext;
-use super::health::Health;
-use super::locate::{LocateError, Locator};
-use super::{Closed, Report};
-use crate::config::{Database, Ingest, Kafka, OffsetReset};
+use super::health::{Health, Task};
+use super::locate::Locator;
+use super::locating::Locating;
+use super::pauses::Pauses;
+use super::writing::Writing;
+use crate::config::{Database, Fuse, Ingest, Kafka, OffsetReset};
 use crate::status::Rules;
-use crate::store::batch::{Batch, Lane};
 use crate::store::failure::{self, Failure};
-use crate::store::offsets;
 use crate::store::session::{self, Role};
-use crate::store::writer::{Timings, WriteError, Writer, Written};
+use crate::store::writer::{Limits, Writer};
 use crate::telemetry::metrics::ConsumerMetrics;
 
 /// How often a missing topic is looked for.
@@ -37,25 +35,27 @@ const TOPIC_INTERVAL: Duration = Duration::from_secs(2);
 /// How often it is said that it is missing.
 const TOPIC_REMINDER: Duration = Duration::from_secs(60);
 
-/// What has not come back after this, well over the server's own statement timeout, never will: the
-/// connection is dead and nothing has told us.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Why the consumer ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
-    #[error("the database refuses the consumer's start: {0}; is it migrated (`pt migrate up`)?")]
+    #[error("the database refuses the consumer's start: {0}{hint}", hint = hint(.0))]
     Start(#[source] sqlx::Error),
     #[error("no TLS session with the database: {0} (DB_SSLMODE, DB_CA)")]
     Tls(#[source] sqlx::Error),
-    #[error("the database refuses a batch, nothing of it is stored: {0}")]
-    Write(#[source] WriteError),
-    #[error("the database refuses to say where lanes start: {0}")]
-    Locate(#[source] LocateError),
     #[error("a part of the consumer broke: {0}")]
     Broken(#[from] tokio::task::JoinError),
+}
+
+/// What usually is the matter, where the server's words leave that open.
+fn hint(error: &sqlx::Error) -> &'static str {
+    match failure::sqlstate(error).as_deref() {
+        // undefined column, undefined table
+        Some("42703" | "42P01") => "; is it migrated (`pt migrate up`)?",
+        Some("25006") => "; is it a replica (DB_HOST, DATABASE_URL)?",
+        _ => "",
+    }
 }
 
 /// What the consumer works with.
@@ -64,6 +64,7 @@ pub struct Pipeline {
     pub kafka: Kafka,
     pub rules: Rules,
     pub limits: Ingest,
+    pub fuse: Fuse,
     /// Where the pool's sessions lead.
     pub database: Database,
     pub pool: PgPool,
@@ -78,8 +79,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Kafka or the database refused something that no retry mends. Nothing is half done: the next
-    /// start goes on where the stored offsets are.
+    /// Kafka, or the database at the start, refused something that no retry mends. Nothing is half
+    /// done: the next start goes on where the stored offsets are.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RunError> {
         let broker = Arc::new(Broker::new(&self.kafka)?);
         let Some(reset) = self.await_parts(&broker, &stop).await? else {
@@ -102,21 +103,29 @@ impl Pipeline {
                 reset,
             },
             health: self.health.clone(),
+            metrics: Arc::clone(&self.metrics),
         };
         let writing = Writing {
-            writer: Writer::new(self.pool.clone(), self.kafka.topic.clone()),
+            writer: self.writer(),
             metrics: Arc::clone(&self.metrics),
             health: self.health.clone(),
         };
-        // Whichever ends first ends the others: the thread when told to, or a task when refused.
-        let ended = tokio::select! {
-            refused = writing.run(closed, report.clone()) => refused,
-            refused = locating.run(wanted, report) => refused,
+        // The thread ends when told to, and with it what the tasks work for.
+        tokio::select! {
             read = &mut reading => return Ok(read??),
-        };
+            () = writing.run(closed, report.clone()) => {}
+            () = locating.run(wanted, report) => {}
+        }
         stop.cancel();
-        reading.await??;
-        ended
+        Ok(reading.await??)
+    }
+
+    fn writer(&self) -> Writer {
+        let limits = Limits {
+            max_names: self.limits.max_names,
+            fuse: self.fuse,
+        };
+        Writer::new(self.pool.clone(), self.kafka.topic.clone(), limits)
     }
 
     /// Waits until database, topic and group are there; `None` when stopped meanwhile. A topic that had
@@ -143,17 +152,17 @@ impl Pipeline {
     }
 
     async fn await_database(&self) -> Result<(), RunError> {
-        let mut pauses = backoff();
+        let mut pauses = Pauses::new();
         loop {
             match self.ask_database().await {
                 Ok(()) => {
-                    self.health.database_back();
+                    self.health.database_back(Task::Starting);
                     return Ok(());
                 }
-                Err(error) if failure::classify(&error) == Failure::Transient => {
+                Err(error) if failure::classify(&error) != Failure::Stalled => {
                     warn!(%error, "waiting for the database");
-                    self.health.database_away(error.to_string());
-                    pause(&mut pauses).await;
+                    self.health.database_away(Task::Starting, error.to_string());
+                    pauses.wait().await;
                 }
                 Err(error @ sqlx::Error::Tls(_)) => return Err(RunError::Tls(error)),
                 Err(error) => return Err(RunError::Start(error)),
@@ -163,8 +172,7 @@ impl Pipeline {
 
     async fn ask_database(&self) -> Result<(), sqlx::Error> {
         session::choose_authority(&self.pool, &self.database, Role::Consumer).await?;
-        offsets::stored(&self.pool, &self.kafka.topic).await?;
-        Ok(())
+        Writer::rehearse(&self.pool, &self.kafka.topic).await
     }
 
     /// True if the topic was not there at once.
@@ -198,7 +206,7 @@ impl Pipeline {
     /// A coordinator that is still being made or loaded refuses the first join, and librdkafka then waits 3 s
     /// before the next.
     async fn await_group(&self, broker: &Arc<Broker>) -> Result<(), RunError> {
-        let mut pauses = backoff();
+        let mut pauses = Pauses::new();
         loop {
             let asked = Arc::clone(broker);
             match tokio::task::spawn_blocking(move || asked.ask_group()).await? {
@@ -211,7 +219,7 @@ impl Pipeline {
                     self.health.kafka_away(&error.to_string());
                 }
             }
-            pause(&mut pauses).await;
+            pauses.wait().await;
         }
     }
 
@@ -235,127 +243,4 @@ impl Pipeline {
             Consumer::new(setup, channels, stop).run()
         }))
     }
-}
-
-struct Writing {
-    writer: Writer,
-    metrics: Arc<ConsumerMetrics>,
-    health: Health,
-}
-
-impl Writing {
-    /// Until nothing more comes, or a batch is refused for good.
-    async fn run(
-        mut self,
-        mut closed: UnboundedReceiver<Closed>,
-        report: mpsc::Sender<Report>,
-    ) -> Result<(), RunError> {
-        while let Some(Closed { batch, reason }) = closed.recv().await {
-            let begun = Instant::now();
-            let (written, timings) = self.write(&batch).await?;
-            let messages = written
-                .committed
-                .keys()
-                .filter_map(|lane| batch.parts.get(lane))
-                .map(|part| part.stored.len() + part.rejected.len())
-                .sum();
-            self.metrics
-                .committed(messages, reason.as_str(), begun.elapsed(), &timings);
-            if report.send(Report::Written(written)).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries until the batch is committed, or refused for good.
-    async fn write(&mut self, batch: &Batch) -> Result<(Written, Timings), RunError> {
-        let mut pauses = backoff();
-        loop {
-            let error = match timeout(ANSWER_TIMEOUT, self.writer.write(batch)).await {
-                Ok(Ok(done)) => {
-                    self.health.database_back();
-                    return Ok(done);
-                }
-                Ok(Err(error)) => error,
-                Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into(),
-            };
-            self.metrics.process_errors.inc();
-            self.writer.forget();
-            match error.failure() {
-                // What was made sure of is gone again; the next attempt makes it anew.
-                Failure::MissingPartition | Failure::Transient => {}
-                Failure::Permanent => return Err(RunError::Write(error)),
-            }
-            warn!(%error, "the batch waits for the database");
-            self.health.database_away(error.to_string());
-            pause(&mut pauses).await;
-        }
-    }
-}
-
-struct Locating {
-    locator: Locator,
-    health: Health,
-}
-
-impl Locating {
-    /// Until nothing more is asked, or the database refuses for good.
-    async fn run(
-        self,
-        mut wanted: watch::Receiver<Vec<Lane>>,
-        report: mpsc::Sender<Report>,
-    ) -> Result<(), RunError> {
-        while wanted.changed().await.is_ok() {
-            let starts = self.locate(&mut wanted).await?;
-            if !starts.is_empty() && report.send(Report::Located(starts)).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries until the lanes are located that are wanted by then.
-    async fn locate(
-        &self,
-        wanted: &mut watch::Receiver<Vec<Lane>>,
-    ) -> Result<BTreeMap<Lane, i64>, RunError> {
-        let mut pauses = backoff();
-        loop {
-            let lanes = wanted.borrow_and_update().clone();
-            if lanes.is_empty() {
-                return Ok(BTreeMap::new());
-            }
-            let located = timeout(ANSWER_TIMEOUT, self.locator.locate(&lanes));
-            let error = match located.await.unwrap_or(Err(LocateError::Silent)) {
-                Ok(starts) => {
-                    self.health.database_back();
-                    return Ok(starts);
-                }
-                Err(error) => error,
-            };
-            if let LocateError::Database(refusal) = &error {
-                if failure::classify(refusal) != Failure::Transient {
-                    return Err(RunError::Locate(error));
-                }
-                self.health.database_away(refusal.to_string());
-            }
-            warn!(%error, ?lanes, "lanes wait for their start");
-            pause(&mut pauses).await;
-        }
-    }
-}
-
-/// 100 ms growing to 3 s, with jitter of as much again so that consumers do not come back all at once, for ever.
-fn backoff() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(3))
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-async fn pause(pauses: &mut ExponentialBackoff) {
-    sleep(pauses.next().unwrap_or(Duration::from_secs(3))).await;
 }

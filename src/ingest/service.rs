@@ -51,6 +51,7 @@ pub async fn serve(
         kafka: settings.kafka,
         rules: settings.rules,
         limits: settings.ingest,
+        fuse: settings.fuse,
         database: settings.database,
         pool: pool.clone(),
         metrics: Arc::new(ConsumerMetrics::new(&registry)?),

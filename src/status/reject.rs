@@ -22,11 +22,15 @@ pub enum Reason {
     InvalidDate,
     /// Before the retention, or more than 24 hours ahead.
     DateOutOfRange,
+    /// A service, source or status beyond the number of different ones that are allowed.
+    TooManyNames,
+    /// The database takes every other row, but not this one.
+    RefusedByDatabase,
 }
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::MissingField,
         Self::WrongType,
@@ -34,6 +38,8 @@ impl Reason {
         Self::InvalidRequestId,
         Self::InvalidDate,
         Self::DateOutOfRange,
+        Self::TooManyNames,
+        Self::RefusedByDatabase,
     ];
 
     /// The name stored in `rejects.reason` and used as a metric label.
@@ -46,6 +52,8 @@ impl Reason {
             Self::InvalidRequestId => "invalid_request_id",
             Self::InvalidDate => "invalid_date",
             Self::DateOutOfRange => "date_out_of_range",
+            Self::TooManyNames => "too_many_names",
+            Self::RefusedByDatabase => "refused_by_database",
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod dictionary;
 pub mod entity;
 pub mod failure;
 mod fold;
+pub mod fuse;
+pub mod halving;
 pub mod migrate;
 pub mod offsets;
 pub mod partitions;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use sea_orm::sqlx::{self, PgTransaction};
 
-use super::batch::{Lane, Part};
+use super::batch::{Lane, Part, Rejected};
 use super::dictionary::NameIds;
 use super::fold::Payload;
 
@@ -162,13 +162,29 @@ pub async fn insert_rejects(
     if rejected.is_empty() {
         return Ok(());
     }
-    let (lanes, rows): (Vec<Lane>, Vec<_>) = rejected.into_iter().unzip();
+    write_rejects(transaction, topic, &rejected).await
+}
+
+async fn write_rejects(
+    transaction: &mut PgTransaction<'_>,
+    topic: &str,
+    rejected: &[(Lane, &Rejected)],
+) -> Result<(), sqlx::Error> {
+    let (lanes, rows): (Vec<Lane>, Vec<_>) = rejected.iter().copied().unzip();
     sqlx::query(INSERT_REJECTS)
         .bind(topic)
         .bind(lanes)
         .bind(rows.iter().map(|r| r.offset).collect::<Vec<_>>())
-        .bind(rows.iter().map(|r| r.key.as_deref()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|r| r.value.as_deref()).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|r| r.raw.key.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            rows.iter()
+                .map(|r| r.raw.value.as_deref())
+                .collect::<Vec<_>>(),
+        )
         .bind(
             rows.iter()
                 .map(|r| r.reject.reason.as_str())
@@ -192,4 +208,17 @@ pub async fn insert_rejects(
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// Each statement with no rows at all.
+pub async fn rehearse(transaction: &mut PgTransaction<'_>, topic: &str) -> Result<(), sqlx::Error> {
+    upsert_payloads(transaction, &BTreeMap::new()).await?;
+    sqlx::query(INSERT_HOST_IDS)
+        .bind(Vec::<i64>::new())
+        .bind(Vec::<i16>::new())
+        .bind(Vec::<&str>::new())
+        .execute(&mut **transaction)
+        .await?;
+    insert_statuses(transaction, &[]).await?;
+    write_rejects(transaction, topic, &[]).await
 }

@@ -9,14 +9,20 @@ use super::batch::{Batch, Lane, Part};
 use super::dictionary::{Dictionary, NameIds};
 use super::failure::{self, Failure};
 use super::fold::{self, Payload};
+use super::fuse::{self, Blow, Fuses};
+use super::halving::Refusal;
 use super::partitions::Partitions;
 use super::{offsets, statements};
+use crate::config::Fuse;
 
 /// Why a batch was not written. Nothing of it is.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// Of the statement that makes a day's partition.
+    #[error("making a partition: {0}")]
+    Partition(#[source] sqlx::Error),
     /// A name or payload that was there a statement ago is not: someone deletes rows by hand, or
     /// the database is another one. The same batch again makes it anew.
     #[error("a name or payload vanished while its status was written")]
@@ -28,7 +34,22 @@ impl WriteError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Database(error) => failure::classify(error),
+            Self::Partition(error) => failure::classify_partition(error),
             Self::Vanished => Failure::Transient,
+        }
+    }
+
+    /// For the reject, should a row turn out to be to blame.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Database(error) | Self::Partition(error) => Refusal {
+                sqlstate: failure::sqlstate(error),
+                message: failure::message(error),
+            },
+            Self::Vanished => Refusal {
+                sqlstate: None,
+                message: self.to_string(),
+            },
         }
     }
 }
@@ -41,6 +62,17 @@ pub struct Written {
     pub committed: BTreeMap<Lane, i64>,
     /// Lanes whose stored offset was another than the batch expected: nothing of them is written.
     pub lost: BTreeMap<Lane, Option<i64>>,
+    /// Committed lanes whose fuse blew: they must not be read on.
+    pub blown: BTreeMap<Lane, Blow>,
+}
+
+impl Written {
+    /// Adds what became of a later piece of the same batch.
+    pub fn extend(&mut self, later: Self) {
+        self.committed.extend(later.committed);
+        self.lost.extend(later.lost);
+        self.blown.extend(later.blown);
+    }
 }
 
 /// Where a batch's time went.
@@ -71,24 +103,36 @@ impl Timings {
     }
 }
 
+/// What a writer holds to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Different services, and as many sources and status names.
+    pub max_names: i64,
+    pub fuse: Fuse,
+}
+
 /// Writes batches of one topic. One writer serves one batch at a time.
 #[derive(Debug)]
 pub struct Writer {
     pool: PgPool,
     topic: String,
+    limits: Limits,
     /// Of the batch being written.
     dictionary: Dictionary,
     partitions: Partitions,
+    fuses: Fuses,
 }
 
 impl Writer {
     /// A writer that knows no partition yet.
-    pub fn new(pool: PgPool, topic: String) -> Self {
+    pub fn new(pool: PgPool, topic: String, limits: Limits) -> Self {
         Self {
             pool,
             topic,
+            limits,
             dictionary: Dictionary::default(),
             partitions: Partitions::default(),
+            fuses: Fuses::new(limits.fuse),
         }
     }
 
@@ -98,19 +142,37 @@ impl Writer {
         self.partitions.forget();
     }
 
+    /// Writes nothing, with every statement that a batch is written with: what stands in the way
+    /// of them all is found at the start.
+    ///
+    /// # Errors
+    ///
+    /// What the database answers.
+    pub async fn rehearse(pool: &PgPool, topic: &str) -> Result<(), sqlx::Error> {
+        let mut transaction = pool.begin().await?;
+        offsets::advance(&mut transaction, topic, &BTreeMap::new()).await?;
+        statements::rehearse(&mut transaction, topic).await?;
+        fuse::blow(&mut transaction, topic, &BTreeMap::new(), Duration::ZERO).await?;
+        transaction.rollback().await
+    }
+
     /// Commits offsets, payloads, statuses and rejects of `batch` together, or nothing of them.
+    ///
+    /// Messages with a name too many become rejects, and a lane whose fuse blows loses what came
+    /// after that: both stay so in `batch` for another attempt.
     ///
     /// # Errors
     ///
     /// What the database answers; [`WriteError::failure`] says what to do about it.
     /// After a failed COMMIT it is unknown whether it took place: the same call again finds out,
     /// since the fence then sees the lanes' new offsets.
-    pub async fn write(&mut self, batch: &Batch) -> Result<(Written, Timings), WriteError> {
+    pub async fn write(&mut self, batch: &mut Batch) -> Result<(Written, Timings), WriteError> {
         let mut clock = Clock::start();
         let mut timings = Timings::default();
         self.prepare(batch).await?;
         timings.prepare = clock.lap();
 
+        let judgement = self.fuses.judge(batch);
         let mut transaction = self.pool.begin().await?;
         let passed = offsets::advance(&mut transaction, &self.topic, &batch.parts).await?;
         let parts = batch
@@ -133,16 +195,38 @@ impl Writer {
         if parts.len() < batch.parts.len() {
             self.settle(&mut transaction, batch, &mut written).await?;
         }
+        written.blown = judgement.blown_among(&written.committed);
+        self.store_blown(&mut transaction, &written).await?;
         transaction.commit().await?;
+        self.fuses.settle(judgement, written.committed.keys());
         timings.commit = clock.lap();
         Ok((written, timings))
     }
 
     /// Names and partitions, each in a committed statement of its own.
-    async fn prepare(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
-        self.dictionary = Dictionary::of(&self.pool, batch).await?;
+    async fn prepare(&mut self, batch: &mut Batch) -> Result<(), WriteError> {
+        let max_names = self.limits.max_names;
+        self.dictionary = Dictionary::of(&self.pool, batch, max_names).await?;
+        for part in batch.parts.values_mut() {
+            part.reject(|message| Some((self.dictionary.refusal(message, max_names)?, None)));
+        }
         let dates = batch.stored().map(|(_, stored)| stored.message.date);
-        self.partitions.ensure(&self.pool, dates).await
+        self.partitions
+            .ensure(&self.pool, dates)
+            .await
+            .map_err(WriteError::Partition)
+    }
+
+    async fn store_blown(
+        &self,
+        transaction: &mut PgTransaction<'_>,
+        written: &Written,
+    ) -> Result<(), sqlx::Error> {
+        if written.blown.is_empty() {
+            return Ok(());
+        }
+        let cooldown = self.limits.fuse.cooldown;
+        fuse::blow(transaction, &self.topic, &written.blown, cooldown).await
     }
 
     async fn write_statuses(

@@ -2,14 +2,22 @@
 //!
 //! Names without a `_total` suffix are those the dashboards of the Go tracker use.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
-    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
+    Registry,
 };
 
-use crate::status::{Message, Reason, Reject};
-use crate::store::writer::Timings;
+use crate::status::{Reason, Reject};
+use crate::store::batch::{Batch, Lane, Part};
+use crate::store::failure::Failure;
+use crate::store::writer::{Timings, Written};
+
+/// Services whose rejects are counted apart; those of others are counted as `other`.
+const MAX_SERVICES: usize = 100;
 
 /// What `pt-consumer` counts.
 #[derive(Clone, Debug)]
@@ -24,8 +32,16 @@ pub struct ConsumerMetrics {
     pub process_errors: IntCounter,
     /// Messages rejected for their request id.
     pub invalid_request_ids: IntCounter,
-    /// Messages rejected, by reason.
+    /// Rejects stored, by reason and service.
     pub rejects: IntCounterVec,
+    /// Attempts that the database did not let through, by what that means.
+    pub retries: IntCounterVec,
+    /// Batches halved to find the row that the database refuses.
+    pub bisections: IntCounter,
+    /// 1 for each lane held here whose fuse has blown.
+    pub fuse_blown: IntGaugeVec,
+    /// Times that a fuse blew.
+    pub fuse_blows: IntCounter,
     /// Seconds from the batch's hand-over to its commit, spread over its messages.
     pub process_seconds: Histogram,
     /// Messages a batch holds.
@@ -34,6 +50,8 @@ pub struct ConsumerMetrics {
     pub batches: IntCounterVec,
     /// Seconds of a batch, by stage.
     pub batch_seconds: HistogramVec,
+    /// Services that have a label value of their own.
+    services: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl ConsumerMetrics {
@@ -72,9 +90,27 @@ impl ConsumerMetrics {
             rejects: counters(
                 registry,
                 "payload_tracker_rejects",
-                "Messages rejected",
-                "reason",
+                "Rejects stored",
+                &["reason", "service"],
             )?,
+            retries: counters(
+                registry,
+                "payload_tracker_batch_refusals",
+                "Attempts to write a batch that the database did not let through",
+                &["class"],
+            )?,
+            bisections: counter(
+                registry,
+                "payload_tracker_bisections",
+                "Batches halved to find the row that the database refuses",
+            )?,
+            fuse_blown: fuse_gauge(registry)?,
+            fuse_blows: counter(
+                registry,
+                "payload_tracker_fuse_blows",
+                "Times that a lane stopped because most of its messages were rejected",
+            )?,
+            services: Arc::default(),
             process_seconds: histogram(
                 registry,
                 "payload_tracker_message_process_seconds",
@@ -93,40 +129,83 @@ impl ConsumerMetrics {
                 registry,
                 "payload_tracker_batches",
                 "Batches committed, by what closed them",
-                "close",
+                &["close"],
             )?,
             batch_seconds: stages(registry)?,
         })
     }
 
-    /// A message was read and decoded.
-    pub fn consumed(&self, decoded: &Result<Message, Reject>) {
-        self.consumed_messages.inc();
-        if let Err(reject) = decoded {
-            self.rejects
-                .with_label_values(&[reject.reason.as_str()])
-                .inc();
-            if reject.reason == Reason::InvalidRequestId {
-                self.invalid_request_ids.inc();
-            }
+    /// An attempt to write failed.
+    pub fn refused(&self, failure: Failure) {
+        self.process_errors.inc();
+        self.retries.with_label_values(&[failure.as_str()]).inc();
+    }
+
+    /// These lanes of ours are stopped by their fuses, and no others.
+    pub fn fuses<'a>(&self, blown: impl Iterator<Item = &'a Lane>) {
+        self.fuse_blown.reset();
+        for lane in blown {
+            let lane = lane.to_string();
+            self.fuse_blown.with_label_values(&[&lane]).set(1);
         }
     }
 
-    /// A batch of `messages` messages was committed, `taken` after it was closed.
-    pub fn committed(&self, messages: usize, close: &str, taken: Duration, timings: &Timings) {
+    /// A batch, or a piece of one, was committed.
+    pub fn committed(&self, batch: &Batch, written: &Written, attempt: &Attempt<'_>) {
+        let parts = || {
+            let lanes = written.committed.keys();
+            lanes.filter_map(|lane| batch.parts.get(lane))
+        };
+        let messages: usize = parts().map(Part::len).sum();
         self.messages_processed.inc_by(messages as u64);
-        self.batches.with_label_values(&[close]).inc();
+        self.batches.with_label_values(&[attempt.close]).inc();
         self.batch_messages.observe(messages as f64);
         if messages > 0 {
             self.process_seconds
-                .observe(taken.as_secs_f64() / messages as f64);
+                .observe(attempt.taken.as_secs_f64() / messages as f64);
         }
-        for (stage, seconds) in timings.stages() {
+        for (stage, seconds) in attempt.timings.stages() {
             self.batch_seconds
                 .with_label_values(&[stage])
                 .observe(seconds.as_secs_f64());
         }
+        for rejected in parts().flat_map(|part| &part.rejected) {
+            self.rejected(&rejected.reject);
+        }
+        self.fuse_blows.inc_by(written.blown.len() as u64);
     }
+
+    fn rejected(&self, reject: &Reject) {
+        let service = self.service_label(reject.service.as_deref().unwrap_or_default());
+        self.rejects
+            .with_label_values(&[reject.reason.as_str(), service.as_str()])
+            .inc();
+        if reject.reason == Reason::InvalidRequestId {
+            self.invalid_request_ids.inc();
+        }
+    }
+
+    /// A bug that puts ids into `service` must not grow the metrics without end.
+    fn service_label(&self, service: &str) -> String {
+        let mut known = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < MAX_SERVICES && !known.contains(service) {
+            known.insert(service.to_owned());
+        }
+        match known.get(service) {
+            Some(service) => service.clone(),
+            None => "other".to_owned(),
+        }
+    }
+}
+
+/// How a commit came about.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// What closed the batch, or `bisection` for a piece of it.
+    pub close: &'a str,
+    /// From the start of the attempt.
+    pub taken: Duration,
+    pub timings: &'a Timings,
 }
 
 /// What `pt-api` counts.
@@ -155,7 +234,7 @@ impl ApiMetrics {
                 registry,
                 "payload_tracker_responses",
                 "Answers given",
-                "code",
+                &["code"],
             )?,
             invalid_request_ids: counter(
                 registry,
@@ -172,6 +251,16 @@ impl ApiMetrics {
             )?,
         })
     }
+}
+
+fn fuse_gauge(registry: &Registry) -> Result<IntGaugeVec, Error> {
+    let options = Opts::new(
+        "payload_tracker_fuse_blown",
+        "1 for each partition held here that is stopped because most of its messages were rejected",
+    );
+    let metric = IntGaugeVec::new(options, &["partition"])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 fn stages(registry: &Registry) -> Result<HistogramVec, Error> {
@@ -197,9 +286,9 @@ fn counters(
     registry: &Registry,
     name: &str,
     help: &str,
-    label: &str,
+    labels: &[&str],
 ) -> Result<IntCounterVec, Error> {
-    let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -57,6 +57,7 @@ pub async fn run(_: Args) -> Result<(), Failure> {
         kafka: settings.kafka,
         rules: settings.rules,
         limits: settings.ingest,
+        fuse: settings.fuse,
         database: settings.database,
         pool: pool.clone(),
         metrics: Arc::clone(&metrics),

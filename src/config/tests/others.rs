@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{Consumer, Http, Ingest, Log, Metrics, rules};
+use super::super::{Consumer, Fuse, Http, Ingest, Log, Metrics, rules};
 use super::{env, message};
 use crate::status::{Field, Rules};
 
@@ -11,6 +11,7 @@ fn batches_have_the_issues_defaults_and_bounds() {
         batch_max_messages: 10_000,
         batch_max_bytes: 8 * 1024 * 1024,
         batch_max_wait: Duration::from_millis(200),
+        max_names: 10_000,
     };
     assert_eq!(ingest, expected);
     let set = env([
@@ -28,8 +29,34 @@ fn batches_have_the_issues_defaults_and_bounds() {
         ("BATCH_MAX_BYTES", "1023", "1024 to 67108864"),
         ("BATCH_MAX_BYTES", "8MiB", "1024 to 67108864"),
         ("BATCH_MAX_WAIT_MS", "60001", "1 to 60000"),
+        ("MAX_NAMES", "0", "1 to 1000000"),
+        ("MAX_NAMES", "many", "1 to 1000000"),
     ] {
         let said = message(Ingest::load(&env([(name, value)])));
+        assert_eq!(
+            said,
+            format!(
+                "{name} is {value:?} (from environment); allowed is a whole number from {range}"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_fuse_judges_a_thousand_messages_unless_told_otherwise() {
+    let expected = Fuse {
+        window: 1_000,
+        max_rejected_percent: 50,
+        cooldown: Duration::from_secs(600),
+    };
+    assert_eq!(Fuse::load(&env([])).unwrap(), expected);
+    for (name, value, range) in [
+        ("FUSE_WINDOW", "9", "10 to 100000"),
+        ("FUSE_MAX_REJECTED_PERCENT", "0", "1 to 100"),
+        ("FUSE_MAX_REJECTED_PERCENT", "101", "1 to 100"),
+        ("FUSE_COOLDOWN_SECONDS", "10m", "1 to 86400"),
+    ] {
+        let said = message(Fuse::load(&env([(name, value)])));
         assert_eq!(
             said,
             format!(

@@ -12,6 +12,7 @@ fn limits(messages: usize, bytes: usize) -> Ingest {
         batch_max_messages: messages,
         batch_max_bytes: bytes,
         batch_max_wait: Duration::from_millis(200),
+        max_names: 10_000,
     }
 }
 
@@ -36,6 +37,7 @@ fn receive(intake: &mut Intake, lane: Lane, offset: i64) -> Receipt {
         offset,
         key: None,
         value: Some(b"0123456789"),
+        produced_at: None,
         decoded: Ok(message()),
     })
 }
@@ -67,6 +69,7 @@ fn a_reject_keeps_its_bytes() {
         offset: 0,
         key: Some(b"k"),
         value: None,
+        produced_at: None,
         decoded: Err(Reject {
             reason: Reason::Malformed,
             detail: "empty".into(),
@@ -76,8 +79,8 @@ fn a_reject_keeps_its_bytes() {
     });
     let batch = intake.take();
     let rejected = &batch.parts[&0].rejected[0];
-    assert_eq!(rejected.key.as_deref(), Some(&b"k"[..]));
-    assert_eq!(rejected.value, None);
+    assert_eq!(rejected.raw.key.as_deref(), Some(&b"k"[..]));
+    assert_eq!(rejected.raw.value, None);
 }
 
 #[test]
@@ -99,6 +102,7 @@ fn closes_on_count_and_on_bytes() {
         offset: 2,
         key: Some(&[0; 15]),
         value: None,
+        produced_at: None,
         decoded: Ok(message()),
     });
     assert_eq!(intake.full(), Some(Close::Bytes));

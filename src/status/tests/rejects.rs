@@ -102,7 +102,9 @@ fn reasons_have_the_contracts_names() {
             "too_long",
             "invalid_request_id",
             "invalid_date",
-            "date_out_of_range"
+            "date_out_of_range",
+            "too_many_names",
+            "refused_by_database",
         ]
     );
 }

@@ -67,6 +67,7 @@ fn all(progress: &Progress) -> Vec<Box<dyn MigrationTrait>> {
         sql!("0006_payloads"),
         Box::new(m0007_host_ids::HostIds(progress.clone())),
         Box::new(m0008_indexes::Indexes(progress.clone())),
+        sql!("0009_fuses"),
     ]
 }
 

@@ -1,0 +1,96 @@
+//! Finding the row that the database refuses.
+//!
+//! The server says that a statement failed, not for which of its ten thousand rows. A batch is
+//! halved until the row stands alone; its neighbours are committed on the way. Pure.
+
+use super::batch::{Batch, Part};
+use crate::status::{Reason, Reject};
+
+/// A refused batch, one step further.
+#[derive(Debug)]
+pub enum Halved {
+    /// Earlier and later; per lane the second follows on the first.
+    Halves(Batch, Batch),
+    /// There was one message, and now it is a reject.
+    Rejected(Batch),
+}
+
+/// What the database said to a batch.
+#[derive(Debug)]
+pub struct Refusal {
+    pub sqlstate: Option<String>,
+    pub message: String,
+}
+
+/// Halves `batch` by its messages. Rejects go along: what they hold the database has to take.
+pub fn halve(batch: Batch, refusal: &Refusal) -> Halved {
+    let messages = batch.stored().count();
+    if messages < 2 {
+        return Halved::Rejected(reject_all(batch, refusal));
+    }
+    let (earlier, later) = cut(batch, messages / 2);
+    Halved::Halves(earlier, later)
+}
+
+/// The first `messages` of a batch that has more, lane by lane, and the rest.
+fn cut(batch: Batch, messages: usize) -> (Batch, Batch) {
+    let (mut earlier, mut later) = (Batch::default(), Batch::default());
+    let mut room = messages;
+    for (lane, part) in batch.parts {
+        if room == 0 {
+            later.parts.insert(lane, part);
+        } else if part.stored.len() <= room {
+            room -= part.stored.len();
+            earlier.parts.insert(lane, part);
+        } else {
+            let offset = part.stored[room].offset;
+            let (before, from) = split(part, offset);
+            room = 0;
+            earlier.parts.insert(lane, before);
+            later.parts.insert(lane, from);
+        }
+    }
+    (earlier, later)
+}
+
+/// What lies before `offset`, and the rest. Skipped offsets stay where they are.
+fn split(mut part: Part, offset: i64) -> (Part, Part) {
+    let messages = part.stored.partition_point(|stored| stored.offset < offset);
+    let rejects = part.rejected.partition_point(|one| one.offset < offset);
+    let from = Part {
+        start: offset,
+        end: part.end,
+        stored: part.stored.split_off(messages),
+        rejected: part.rejected.split_off(rejects),
+    };
+    part.end = offset;
+    (part, from)
+}
+
+fn reject_all(mut batch: Batch, refusal: &Refusal) -> Batch {
+    for part in batch.parts.values_mut() {
+        part.reject(|message| {
+            let reject = Reject {
+                reason: Reason::RefusedByDatabase,
+                detail: detail(refusal),
+                service: Some(message.service.clone()),
+                request_id: Some(message.request_id.clone()),
+            };
+            Some((reject, refusal.sqlstate.clone()))
+        });
+    }
+    batch
+}
+
+fn detail(refusal: &Refusal) -> String {
+    match &refusal.sqlstate {
+        Some(code) => format!(
+            "PostgreSQL refuses the row, SQLSTATE {code}: {}",
+            refusal.message
+        ),
+        None => format!("PostgreSQL refuses the row: {}", refusal.message),
+    }
+}
+
+#[cfg(test)]
+mod tests;
