@@ -32,19 +32,20 @@ impl Role {
     }
 
     /// `statement_timeout`, `lock_timeout` and `idle_in_transaction_session_timeout`; zero is off.
-    fn timeouts(self) -> [(&'static str, &'static str); 3] {
+    fn timeouts(self, database: &Database) -> [(&'static str, String); 3] {
+        let of_consumer = format!("{}ms", database.statement_timeout.as_millis());
         let (statement, lock, idle) = match self {
             Self::Api => ("2s", "1s", "5s"),
             // A batch takes a fraction of a second. Whatever holds it up longer is a fault that is
             // better retried than waited for, and a consumer that vanished gives its rows back soon.
-            Self::Consumer => ("30s", "10s", "10s"),
+            Self::Consumer => (of_consumer.as_str(), "10s", "10s"),
             Self::Migrate => ("0", "5s", "60s"),
             Self::Tool => ("60s", "5s", "30s"),
         };
         [
-            ("statement_timeout", statement),
-            ("lock_timeout", lock),
-            ("idle_in_transaction_session_timeout", idle),
+            ("statement_timeout", statement.to_owned()),
+            ("lock_timeout", lock.to_owned()),
+            ("idle_in_transaction_session_timeout", idle.to_owned()),
         ]
     }
 
@@ -89,7 +90,7 @@ pub fn options(database: &Database, role: Role) -> PgConnectOptions {
         .ssl_mode(ssl_mode(database.ssl_mode))
         .application_name(role.application_name())
         .options(COMMON)
-        .options(role.timeouts())
+        .options(role.timeouts(database))
         .options(role.specific().iter().copied());
     match &database.ca {
         Some(Authority::File(path)) => options.ssl_root_cert(path),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::{
     Api, Authority, Consumer, Database, Http, Kafka, SaslMechanism, SecurityProtocol, SslMode,
 };
@@ -65,6 +67,7 @@ fn clowder_wins_over_defaults() {
         ssl_mode: SslMode::VerifyFull,
         ca: Some(Authority::Pem(PEM.to_owned())),
         max_connections: 10,
+        statement_timeout: Duration::from_secs(30),
     };
     assert_eq!(Database::load(&env).unwrap(), expected);
 

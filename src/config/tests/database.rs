@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::{Authority, Database, SslMode};
 use super::{File, PEM, env, message};
 
@@ -12,6 +14,7 @@ fn defaults_are_the_contracts() {
         ssl_mode: SslMode::Prefer,
         ca: None,
         max_connections: 10,
+        statement_timeout: Duration::from_secs(30),
     };
     assert_eq!(Database::load(&env([])).unwrap(), expected);
     // Templates hand over empty variables for what is not set.
@@ -47,6 +50,7 @@ fn variables_win_over_defaults() {
         ssl_mode: SslMode::VerifyFull,
         ca: Some(Authority::File(ca.path().into())),
         max_connections: 3,
+        statement_timeout: Duration::from_secs(30),
     };
     assert_eq!(database, expected);
 }

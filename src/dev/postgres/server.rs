@@ -82,6 +82,7 @@ impl Server {
             ssl_mode: SslMode::Disable,
             ca: None,
             max_connections: 10,
+            statement_timeout: Duration::from_secs(30),
         }
     }
 

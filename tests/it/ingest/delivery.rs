@@ -192,41 +192,6 @@ async fn a_partition_that_vanished_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_no_retry_mends_ends_the_consumer_and_commits_nothing() {
-    let lab = Lab::with_partitions(1).await;
-    let mut consumer = lab.ready_consumer(&[]).await;
-    lab.pool()
-        .execute("ALTER TABLE rejects RENAME TO elsewhere")
-        .await
-        .unwrap();
-    let poison = b"not json".to_vec();
-    lab.kafka
-        .send(Some(0), numbered(0..5).chain([poison]))
-        .await;
-    let status = consumer.exited(SOON).await;
-    assert_eq!(status.code(), Some(1));
-    assert!(
-        consumer
-            .log()
-            .contains("relation \\\"rejects\\\" does not exist"),
-        "{}",
-        consumer.log()
-    );
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM payload_statuses")
-        .fetch_one(lab.pool())
-        .await
-        .unwrap();
-    assert_eq!(rows, 0, "the good messages of the batch wait too");
-    lab.pool()
-        .execute("ALTER TABLE elsewhere RENAME TO rejects")
-        .await
-        .unwrap();
-    let _consumer = lab.ready_consumer(&[]).await;
-    let totals = lab.passed(6, SOON).await;
-    assert_eq!((totals.statuses, totals.rejects), (5, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_never_migrated_stops_the_start() {
     let lab = Lab::without_topic().await;
     lab.pool()

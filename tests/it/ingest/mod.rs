@@ -2,9 +2,11 @@
 
 mod delivery;
 mod faults;
+mod fuses;
 mod holes;
 pub mod lab;
 mod outages;
+mod refusals;
 mod restores;
 mod samples;
 mod starts;

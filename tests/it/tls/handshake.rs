@@ -1,6 +1,7 @@
 //! A server that is gone in mid-handshake is an outage; one that cannot be trusted is not.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use payload_tracker::config::{Database, SslMode};
 use payload_tracker::store::failure::{self, Failure};
@@ -65,6 +66,7 @@ fn database(port: u16, ssl_mode: SslMode) -> Database {
         ssl_mode,
         ca: None,
         max_connections: 1,
+        statement_timeout: Duration::from_secs(30),
     }
 }
 
