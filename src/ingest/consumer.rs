@@ -6,6 +6,7 @@
 
 mod lanes;
 mod leave;
+mod progress;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -29,6 +30,7 @@ use crate::status::{Message, Rules};
 use crate::store::batch::Lane;
 use crate::store::writer::Written;
 use crate::telemetry::metrics::ConsumerMetrics;
+use progress::Progress;
 
 /// How long a poll waits for a message, and so how late a report or a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
@@ -74,6 +76,7 @@ pub struct Consumer {
     /// Since when a batch is with the writer.
     writing: Option<Instant>,
     paused: bool,
+    progress: Progress,
 }
 
 impl Consumer {
@@ -87,6 +90,7 @@ impl Consumer {
             opened: None,
             writing: None,
             paused: false,
+            progress: Progress::default(),
         }
     }
 
@@ -122,10 +126,21 @@ impl Consumer {
             // Only now: until their starts are stored, new lanes keep the consumer from being ready.
             self.setup.health.joined();
         }
+        self.tell_progress();
         self.hand_over_if_due();
         match self.writing {
             Some(since) if self.intake.full().is_some() => self.wait_for_writer(since),
             _ => self.take_messages(),
+        }
+    }
+
+    fn tell_progress(&self) {
+        let Setup {
+            metrics, client, ..
+        } = &self.setup;
+        self.progress.tell_oldest(metrics, self.intake.oldest());
+        if let Some(ends) = client.context().take_ends() {
+            self.progress.tell_lag(metrics, &ends);
         }
     }
 
@@ -243,6 +258,7 @@ impl Consumer {
     }
 
     fn hand_over(&mut self, reason: Close) {
+        self.progress.writing(self.intake.oldest());
         let batch = self.intake.take();
         self.opened = None;
         if std::mem::take(&mut self.paused) {
@@ -273,6 +289,8 @@ impl Consumer {
 
     fn written(&mut self, written: Written) {
         self.writing = None;
+        self.progress.writing(None);
+        self.progress.stored(&written.committed);
         self.commit_group_offsets(&written.committed);
         for (lane, blow) in &written.blown {
             error!(lane, blow.detail, "the fuse has blown: the lane is stopped");

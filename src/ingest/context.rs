@@ -1,6 +1,6 @@
 //! The callbacks of the Kafka client: they note what happened and return.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +9,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use tracing::{debug, warn};
 
@@ -28,6 +29,8 @@ pub enum Rebalance {
 pub struct GroupContext {
     asked: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
+    /// The ends of the logs, as the client last learnt them; `None` when told already.
+    ends: Mutex<Option<BTreeMap<Lane, i64>>>,
 }
 
 impl GroupContext {
@@ -36,13 +39,32 @@ impl GroupContext {
         mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The ends of the logs of lanes that are fetched, once each time the client learns them.
+    pub fn take_ends(&self) -> Option<BTreeMap<Lane, i64>> {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.take()
+    }
+
     /// From now on nobody comes round: what the group asks is granted at once.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 }
 
-impl ClientContext for GroupContext {}
+impl ClientContext for GroupContext {
+    /// Comes each `statistics.interval.ms`; the group reads one topic.
+    fn stats(&self, statistics: Statistics) {
+        let lanes = statistics
+            .topics
+            .into_values()
+            .flat_map(|topic| topic.partitions);
+        // -1 is the client's own bookkeeping, and an end not known yet.
+        let ends = lanes
+            .filter(|(lane, state)| *lane >= 0 && state.hi_offset >= 0)
+            .map(|(lane, state)| (lane, state.hi_offset));
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends.collect());
+    }
+}
 
 impl ConsumerContext for GroupContext {
     fn rebalance(

@@ -67,6 +67,8 @@ pub struct Intake {
     open: Batch,
     count: usize,
     bytes: usize,
+    /// When its oldest message was produced.
+    oldest: Option<DateTime<Utc>>,
 }
 
 impl Intake {
@@ -78,6 +80,7 @@ impl Intake {
             open: Batch::default(),
             count: 0,
             bytes: 0,
+            oldest: None,
         }
     }
 
@@ -139,6 +142,7 @@ impl Intake {
             .flatten()
             .map(<[u8]>::len)
             .sum::<usize>();
+        self.oldest = self.oldest.into_iter().chain(received.produced_at).min();
         let offset = received.offset;
         let raw = Raw {
             key: received.key.map(<[u8]>::to_vec),
@@ -172,6 +176,11 @@ impl Intake {
         }
     }
 
+    /// When the open batch's oldest message was produced, by Kafka's timestamps.
+    pub fn oldest(&self) -> Option<DateTime<Utc>> {
+        self.oldest
+    }
+
     /// Whether the open batch holds nothing.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
@@ -181,6 +190,7 @@ impl Intake {
     pub fn take(&mut self) -> Batch {
         self.count = 0;
         self.bytes = 0;
+        self.oldest = None;
         std::mem::take(&mut self.open)
     }
 
@@ -207,6 +217,7 @@ impl Intake {
             self.count -= part.stored.len() + part.rejected.len();
             if self.open.is_empty() {
                 self.bytes = 0;
+                self.oldest = None;
             }
         }
     }

@@ -35,6 +35,9 @@ const TOPIC_INTERVAL: Duration = Duration::from_secs(2);
 /// How often it is said that it is missing.
 const TOPIC_REMINDER: Duration = Duration::from_secs(60);
 
+/// How often the client tells how long the logs are, milliseconds.
+const STATISTICS_INTERVAL: &str = "5000";
+
 /// Why the consumer ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -231,6 +234,7 @@ impl Pipeline {
     ) -> Result<JoinHandle<Result<(), KafkaError>>, KafkaError> {
         let setup = Setup {
             client: client::consumer_config(&self.kafka)
+                .set("statistics.interval.ms", STATISTICS_INTERVAL)
                 .create_with_context(GroupContext::default())?,
             topic: self.kafka.topic.clone(),
             rules: self.rules.clone(),

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus::{
-    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
-    Registry,
+    Error, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec,
+    Opts, Registry,
 };
 
 use crate::status::{Reason, Reject};
@@ -38,6 +39,10 @@ pub struct ConsumerMetrics {
     pub retries: IntCounterVec,
     /// Batches halved to find the row that the database refuses.
     pub bisections: IntCounter,
+    /// Offsets of each lane held here that the log holds and the database has not passed.
+    pub lag: IntGaugeVec,
+    /// When the oldest message was produced that was read and is not committed, Unix seconds; 0: none.
+    pub oldest_uncommitted: Gauge,
     /// 1 for each lane held here whose fuse has blown.
     pub fuse_blown: IntGaugeVec,
     /// Times that a fuse blew.
@@ -104,7 +109,21 @@ impl ConsumerMetrics {
                 "payload_tracker_bisections",
                 "Batches halved to find the row that the database refuses",
             )?,
-            fuse_blown: fuse_gauge(registry)?,
+            lag: of_partitions(
+                registry,
+                "payload_tracker_lag",
+                "Offsets that the log holds and the database has not passed",
+            )?,
+            oldest_uncommitted: gauge(
+                registry,
+                "payload_tracker_oldest_uncommitted_timestamp_seconds",
+                "When the oldest message was produced that was read and is not committed, 0 for none",
+            )?,
+            fuse_blown: of_partitions(
+                registry,
+                "payload_tracker_fuse_blown",
+                "1 for each partition held here that is stopped because most of its messages were rejected",
+            )?,
             fuse_blows: counter(
                 registry,
                 "payload_tracker_fuse_blows",
@@ -148,6 +167,20 @@ impl ConsumerMetrics {
             let lane = lane.to_string();
             self.fuse_blown.with_label_values(&[&lane]).set(1);
         }
+    }
+
+    /// How far each lane held here is behind its log, and no others.
+    pub fn lags(&self, lags: impl Iterator<Item = (Lane, i64)>) {
+        self.lag.reset();
+        for (lane, lag) in lags {
+            self.lag.with_label_values(&[&lane.to_string()]).set(lag);
+        }
+    }
+
+    /// When the oldest message was produced that was read and is not committed.
+    pub fn oldest_uncommitted(&self, produced_at: Option<DateTime<Utc>>) {
+        let seconds = produced_at.map_or(0.0, |at| at.timestamp_millis() as f64 / 1_000.0);
+        self.oldest_uncommitted.set(seconds);
     }
 
     /// A batch, or a piece of one, was committed.
@@ -253,12 +286,14 @@ impl ApiMetrics {
     }
 }
 
-fn fuse_gauge(registry: &Registry) -> Result<IntGaugeVec, Error> {
-    let options = Opts::new(
-        "payload_tracker_fuse_blown",
-        "1 for each partition held here that is stopped because most of its messages were rejected",
-    );
-    let metric = IntGaugeVec::new(options, &["partition"])?;
+fn of_partitions(registry: &Registry, name: &str, help: &str) -> Result<IntGaugeVec, Error> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), &["partition"])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<Gauge, Error> {
+    let metric = Gauge::new(name, help)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -35,6 +35,7 @@ impl Consumer {
             .filter(|lane| self.intake.release(*lane))
             .collect();
         self.apply(&read, |client, list| client.incremental_unassign(list));
+        self.progress.released(lanes);
         self.locate();
     }
 
@@ -57,6 +58,7 @@ impl Consumer {
     }
 
     pub(super) fn located(&mut self, starts: BTreeMap<Lane, i64>) {
+        self.progress.stored(&starts);
         let mut list = TopicPartitionList::new();
         let mut started = Vec::new();
         for (lane, next) in starts {

@@ -5,6 +5,7 @@ mod faults;
 mod fuses;
 mod holes;
 pub mod lab;
+mod lag;
 mod outages;
 mod refusals;
 mod restores;
