@@ -1,12 +1,22 @@
 //! `pt bench`: how fast, and where the time goes.
 
+mod consumer;
+mod copy;
+mod database;
 mod ingest;
+mod metrics;
+mod older;
+mod process;
+mod report;
+mod steady;
+mod topic;
+mod traffic;
 
 use super::Failure;
 
 /// Measures the consumer on this machine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pt bench ingest")]
+#[command(after_help = "Example:\n  pt bench ingest --messages 200000")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

@@ -3,11 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
 };
+use rdkafka::{ClientConfig, ClientContext};
 use thiserror::Error;
 
 use super::{Failure, stdout};
@@ -55,15 +55,20 @@ impl Outcome {
     /// # Errors
     /// Not all of them were.
     pub fn report(self, kafka: &config::Kafka) -> Result<(), Failure> {
-        let Self {
-            delivered, failed, ..
-        } = self;
+        let delivered = self.delivered;
         let (topic, brokers) = (&kafka.topic, &kafka.bootstrap_servers);
         let line = format!(
             "delivered {delivered} {} to {topic} at {brokers}",
             messages(delivered)
         );
         stdout::print(&line).ok();
+        self.all_delivered()
+    }
+
+    /// # Errors
+    /// Not all of them were.
+    pub fn all_delivered(self) -> Result<(), Failure> {
+        let failed = self.failed;
         let Some(why) = self.first_failure else {
             return Ok(());
         };
@@ -93,7 +98,24 @@ impl Producer {
     /// # Errors
     /// librdkafka refuses the settings, or no broker answers within ten seconds.
     pub fn connect(kafka: &config::Kafka) -> Result<Self, SendError> {
-        let inner: BaseProducer<Reports> = client_config(kafka)
+        Self::connect_with(kafka, client_config(kafka))
+    }
+
+    /// A producer that sends as many small ones do: each message to a partition by chance, in record
+    /// batches of at most 16 KiB. By default librdkafka sends a run of them to one partition, in up to 1 MB.
+    ///
+    /// # Errors
+    /// As [`Producer::connect`].
+    pub fn connect_as_many(kafka: &config::Kafka) -> Result<Self, SendError> {
+        let mut config = client_config(kafka);
+        config
+            .set("sticky.partitioning.linger.ms", "0")
+            .set("batch.size", "16384");
+        Self::connect_with(kafka, config)
+    }
+
+    fn connect_with(kafka: &config::Kafka, mut config: ClientConfig) -> Result<Self, SendError> {
+        let inner: BaseProducer<Reports> = config
             // A retry must neither double a message nor change the order.
             .set("enable.idempotence", "true")
             .set("queue.buffering.max.messages", "20000")

@@ -39,6 +39,10 @@ pub fn consumer_config(kafka: &Kafka) -> ClientConfig {
         .set("queued.max.messages.kbytes", "12288")
         .set("fetch.max.bytes", "8388608")
         .set("receive.message.max.bytes", "16777216")
+        // By default 1 MiB, which is some thousand messages of one lane at a time: statuses of one payload,
+        // spread over the lanes, then end in different batches, each of which updates the payload anew.
+        // One larger message still passes.
+        .set("max.partition.fetch.bytes", "65536")
         // By default a full queue is looked at again after a second, in which it ran dry.
         .set("fetch.queue.backoff.ms", "10");
     config

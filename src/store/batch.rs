@@ -20,6 +20,19 @@ pub struct Raw {
     pub produced_at: Option<DateTime<Utc>>,
 }
 
+impl Raw {
+    /// Bytes of key and value.
+    pub fn len(&self) -> usize {
+        let parts = [&self.key, &self.value];
+        parts.into_iter().flatten().map(Vec::len).sum()
+    }
+
+    /// Whether it has neither.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A message that becomes a status, and where it came from.
 #[derive(Debug)]
 pub struct Stored {
@@ -88,6 +101,13 @@ impl Part {
     /// Messages in it, rejects included.
     pub fn len(&self) -> usize {
         self.stored.len() + self.rejected.len()
+    }
+
+    /// Size of its messages' keys and values.
+    pub fn bytes(&self) -> usize {
+        let stored = self.stored.iter().map(|stored| stored.raw.len());
+        let rejected = self.rejected.iter().map(|rejected| rejected.raw.len());
+        stored.chain(rejected).sum()
     }
 
     /// Whether it only passes offsets that held no message.

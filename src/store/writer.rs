@@ -62,6 +62,8 @@ pub struct Written {
     pub committed: BTreeMap<Lane, i64>,
     /// Lanes whose stored offset was another than the batch expected: nothing of them is written.
     pub lost: BTreeMap<Lane, Option<i64>>,
+    /// Different payloads among the rows.
+    pub payloads: usize,
     /// Committed lanes whose fuse blew: they must not be read on.
     pub blown: BTreeMap<Lane, Blow>,
 }
@@ -71,6 +73,7 @@ impl Written {
     pub fn extend(&mut self, later: Self) {
         self.committed.extend(later.committed);
         self.lost.extend(later.lost);
+        self.payloads += later.payloads;
         self.blown.extend(later.blown);
     }
 }
@@ -183,12 +186,15 @@ impl Writer {
             .collect::<Vec<_>>();
         timings.fence = clock.lap();
 
-        self.write_statuses(&mut transaction, &parts, &mut clock, &mut timings)
-            .await?;
+        let mut written = Written {
+            payloads: self
+                .write_statuses(&mut transaction, &parts, &mut clock, &mut timings)
+                .await?,
+            ..Written::default()
+        };
         statements::insert_rejects(&mut transaction, &self.topic, &parts).await?;
         timings.rejects = clock.lap();
 
-        let mut written = Written::default();
         for (lane, part) in &parts {
             written.committed.insert(*lane, part.end);
         }
@@ -229,20 +235,21 @@ impl Writer {
         fuse::blow(transaction, &self.topic, &written.blown, cooldown).await
     }
 
+    /// Answers for how many different payloads.
     async fn write_statuses(
         &self,
         transaction: &mut PgTransaction<'_>,
         parts: &[(Lane, &Part)],
         clock: &mut Clock,
         timings: &mut Timings,
-    ) -> Result<(), WriteError> {
+    ) -> Result<usize, WriteError> {
         let payloads = fold::by_request_id(
             parts
                 .iter()
                 .flat_map(|(_, part)| part.stored.iter().map(|stored| &stored.message)),
         );
         if payloads.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let ids = self.write_payloads(transaction, &payloads).await?;
         timings.payloads = clock.lap();
@@ -251,7 +258,7 @@ impl Writer {
         let rows = self.status_rows(parts, &ids)?;
         statements::insert_statuses(transaction, &rows).await?;
         timings.statuses = clock.lap();
-        Ok(())
+        Ok(payloads.len())
     }
 
     /// Two statements, not one with a CTE: a CTE reads with the snapshot of its start and can miss

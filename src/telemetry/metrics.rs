@@ -51,6 +51,10 @@ pub struct ConsumerMetrics {
     pub process_seconds: Histogram,
     /// Messages a batch holds.
     pub batch_messages: Histogram,
+    /// Different payloads a batch names: the fewer, the more of its statuses share one row to update.
+    pub batch_payloads: Histogram,
+    /// Bytes of a batch's keys and values.
+    pub batch_bytes: Histogram,
     /// Batches, by what closed them.
     pub batches: IntCounterVec,
     /// Seconds of a batch, by stage.
@@ -144,6 +148,20 @@ impl ConsumerMetrics {
                     1.0, 10.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0,
                 ],
             )?,
+            batch_payloads: histogram(
+                registry,
+                "payload_tracker_batch_payloads",
+                "Different payloads of a batch",
+                vec![
+                    1.0, 10.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0,
+                ],
+            )?,
+            batch_bytes: histogram(
+                registry,
+                "payload_tracker_batch_bytes",
+                "Bytes of a batch's keys and values",
+                vec![1e3, 1e4, 1e5, 1e6, 2e6, 4e6, 8e6, 1.6e7, 6.4e7],
+            )?,
             batches: counters(
                 registry,
                 "payload_tracker_batches",
@@ -193,6 +211,9 @@ impl ConsumerMetrics {
         self.messages_processed.inc_by(messages as u64);
         self.batches.with_label_values(&[attempt.close]).inc();
         self.batch_messages.observe(messages as f64);
+        self.batch_payloads.observe(written.payloads as f64);
+        let bytes: usize = parts().map(Part::bytes).sum();
+        self.batch_bytes.observe(bytes as f64);
         if messages > 0 {
             self.process_seconds
                 .observe(attempt.taken.as_secs_f64() / messages as f64);

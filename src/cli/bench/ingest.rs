@@ -1,178 +1,181 @@
-//! `pt bench ingest`: drains what the topic holds now, with the consumer's own pipeline.
+//! `pt bench ingest`: fills a topic, lets pt-consumer drain it, and says how that went.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::pin::pin;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use prometheus::Registry;
-use prometheus::core::Collector;
-use sea_orm::sqlx::PgPool;
-use tokio::task::spawn_blocking;
+use tokio::task::block_in_place;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Failure, stdout};
+use super::consumer::Consumer;
+use super::database::Database;
+use super::metrics::Scrape;
+use super::report::{Drain, Report, Rows};
+use super::topic::Topic;
+use super::traffic::{self, Sent};
+use super::{copy, older, process, steady};
+use crate::cli::{Failure, signals, stdout};
 use crate::config::{self, Environment};
-use crate::ingest::broker::{Broker, BrokerError};
-use crate::ingest::health::Health;
-use crate::ingest::run::Pipeline;
-use crate::store::batch::Lane;
 use crate::store::offsets;
-use crate::store::session::{self, Role};
-use crate::telemetry::metrics::ConsumerMetrics;
 
-/// How often the stored offsets are compared with the topic's ends.
+/// How often the stored offsets are compared with what was sent.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// When to give up. A log that ends in a transaction's marker, say, has an end that no message passes.
+/// When to give up.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
-/// Drains what the topic holds and says how fast that went
+/// Fills a topic, lets pt-consumer drain it into a database, and says how fast that went
 ///
-/// Reads and writes what pt-consumer would with the same environment, offsets included: use a
-/// group and a database made for it.
+/// Topic and database are its own, made on the Kafka and the PostgreSQL that the environment names and
+/// removed at the end: the user must be allowed to create databases. The consumer is the pt-consumer
+/// beside this program, with the settings of the environment.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  \
-    pt send messages.jsonl && KAFKA_AUTO_OFFSET_RESET=earliest pt bench ingest")]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  pt bench ingest
+  pt bench ingest --payloads 20000000 --json drained.json
+  pt bench ingest --rate 500 --seconds 60")]
+pub struct Args {
+    /// Messages in the topic before the consumer starts
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// Older payloads that are in the database already
+    #[arg(long, default_value_t = 0)]
+    payloads: u64,
+    /// Instead of a backlog: messages a second while the consumer runs
+    #[arg(long, conflicts_with = "messages", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
+    /// How long at that rate
+    #[arg(long, requires = "rate", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Partitions of the topic
+    #[arg(long, default_value_t = 20, conflicts_with = "topic", value_parser = clap::value_parser!(u16).range(1..))]
+    partitions: u16,
+    /// An empty topic that is there, instead of one made and deleted
+    #[arg(long)]
+    topic: Option<String>,
+    /// Write the numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
 
-pub async fn run(_: Args) -> Result<(), Failure> {
-    let begun = Instant::now();
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let stop = signals::stop()?;
     let env = Environment::from_process().map_err(Failure::settings)?;
     let settings = config::Consumer::load(&env).map_err(Failure::settings)?;
-    let db = session::connect(&settings.database, Role::Consumer);
-    let pool = db.get_postgres_connection_pool().clone();
-    session::choose_authority(&pool, &settings.database, Role::Consumer).await?;
-    let topic = settings.kafka.topic.clone();
-    let before = passed(&pool, &topic).await?;
-    let broker = Broker::new(&settings.kafka)?;
-    let ends = spawn_blocking(move || ends(&broker)).await??;
-    let Some(ends) = ends else {
-        return Err(Failure::work(format!("the topic {topic} does not exist")));
+    let topic = Topic::make(settings.kafka, args.topic.as_deref(), args.partitions).await?;
+    let measured = async {
+        let database = Database::make(settings.database).await?;
+        let measured = tokio::select! {
+            measured = measure(&args, &topic, &database) => measured,
+            () = stop.cancelled() => Err(Failure::work("stopped")),
+        };
+        let removed = database.remove().await;
+        measured.and_then(|report| removed.map(|()| report))
     };
-    let metrics = Arc::new(ConsumerMetrics::new(&Registry::new())?);
-    let pipeline = Pipeline {
-        kafka: settings.kafka,
-        rules: settings.rules,
-        limits: settings.ingest,
-        fuse: settings.fuse,
-        database: settings.database,
-        pool: pool.clone(),
-        metrics: Arc::clone(&metrics),
-        health: Health::default(),
-        log_messages: settings.log_messages,
-    };
-    let stop = CancellationToken::new();
-    let mut running = pin!(pipeline.run(stop.clone()));
-    let drained = tokio::select! {
-        ran = &mut running => return Ok(ran?),
-        drained = drained(&pool, &topic, &ends) => drained,
-    };
-    let taken = begun.elapsed();
-    stop.cancel();
-    running.await?;
-    drained?;
-    let offsets = passed(&pool, &topic).await? - before;
-    let mut text = report(&metrics, offsets, taken);
-    if let Some(peak) = peak_memory() {
-        text += &format!("peak resident memory: {peak}\n");
+    let measured = measured.await;
+    topic.remove().await;
+    let report = measured?;
+    if let Some(file) = &args.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)?;
     }
-    Ok(stdout::print(text.trim_end())?)
+    Ok(stdout::print(report.to_string().trim_end())?)
 }
 
-/// As Linux counts it for this process; other systems do not tell.
-fn peak_memory() -> Option<String> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(peak.trim().to_owned())
-}
-
-/// The end of each lane's log.
-fn ends(broker: &Broker) -> Result<Option<BTreeMap<Lane, i64>>, BrokerError> {
-    let Some(lanes) = broker.partitions()? else {
-        return Ok(None);
+async fn measure(args: &Args, topic: &Topic, database: &Database) -> Result<Report, Failure> {
+    let mut report = Report {
+        topic: topic.kafka.topic.clone(),
+        database: database.config.name.clone(),
+        older_payloads: args.payloads,
+        partitions: topic.partitions,
+        ..Report::default()
     };
-    let ends = lanes
-        .into_iter()
-        .map(|lane| Ok((lane, broker.ends(lane)?.1)));
-    ends.collect::<Result<_, _>>().map(Some)
+    if args.payloads > 0 {
+        older::fill(database, args.payloads).await?;
+    }
+    if let Some(rate) = args.rate {
+        let plan = steady::Plan {
+            rate,
+            lasts: Duration::from_secs(args.seconds),
+        };
+        report.steady = Some(steady::measure(plan, topic, database).await?);
+        return Ok(report);
+    }
+    let sent = block_in_place(|| traffic::fill(&topic.kafka, args.messages))?;
+    report.drain = Some(drain(sent, topic, database).await?);
+    // The same rows into tables that are as empty as they were.
+    if args.payloads == 0 {
+        report.copy = Some(copy::again(database).await?);
+    }
+    Ok(report)
 }
 
-async fn passed(pool: &PgPool, topic: &str) -> Result<i64, Failure> {
-    Ok(offsets::stored(pool, topic).await?.values().sum())
+/// From the consumer's start to its last row.
+async fn drain(sent: Sent, topic: &Topic, database: &Database) -> Result<Drain, Failure> {
+    database.settle().await?;
+    let before = database.rows().await?;
+    let server = process::Server::of(database).await?;
+    let spent_before = server.as_ref().map(process::Server::cpu);
+    let begun = Instant::now();
+    let mut consumer = Consumer::start(topic, database)?;
+    wait_until_stored(sent.messages, &mut consumer, topic, database).await?;
+    let taken = begun.elapsed();
+    let usage = consumer.usage();
+    let scrape = Scrape::parse(&consumer.metrics().await?);
+    let spent = server.as_ref().map(process::Server::cpu);
+    consumer.stop().await?;
+    let rows = database.rows().await?.minus(&before);
+    if rows.payload_statuses != sent.messages as i64 {
+        return Err(Failure::work(format!(
+            "{} of {} messages became statuses, the others rejects: do settings of the environment refuse them?",
+            rows.payload_statuses, sent.messages
+        )));
+    }
+    Ok(Drain {
+        messages: sent.messages,
+        bytes: sent.bytes,
+        seconds: taken.as_secs_f64(),
+        rows,
+        batches: scrape.batches(),
+        stages: scrape.stages(),
+        consumer: usage,
+        server_cpu: spent
+            .zip(spent_before)
+            .map(|(after, before)| after - before),
+    })
 }
 
-/// Waits until every lane stands at the end its log had at the start.
-async fn drained(pool: &PgPool, topic: &str, ends: &BTreeMap<Lane, i64>) -> Result<(), Failure> {
-    let mut left = i64::MAX;
+async fn wait_until_stored(
+    messages: u64,
+    consumer: &mut Consumer,
+    topic: &Topic,
+    database: &Database,
+) -> Result<(), Failure> {
+    let mut stored = 0;
     let mut moved = Instant::now();
-    loop {
-        let stored = offsets::stored(pool, topic).await?;
-        let now = ends
-            .iter()
-            .map(|(lane, end)| (end - stored.get(lane).unwrap_or(&0)).max(0))
-            .sum();
-        if now == 0 {
-            return Ok(());
-        }
-        if now < left {
-            left = now;
+    while stored < messages as i64 {
+        sleep(LOOK).await;
+        consumer.must_run()?;
+        let offsets = offsets::stored(&database.pool, &topic.kafka.topic).await?;
+        let now = offsets.values().sum();
+        if now > stored {
+            stored = now;
             moved = Instant::now();
         } else if moved.elapsed() > STANDSTILL {
             return Err(Failure::work(format!(
-                "nothing was stored for {} s, {left} offsets before the end of {topic}",
+                "nothing was stored for {} s, after {stored} of {messages} messages",
                 STANDSTILL.as_secs()
             )));
         }
-        sleep(LOOK).await;
     }
+    Ok(())
 }
 
-fn report(metrics: &ConsumerMetrics, offsets: i64, taken: Duration) -> String {
-    let messages = metrics.messages_processed.get();
-    let batches = metrics.batch_messages.get_sample_count();
-    let seconds = taken.as_secs_f64();
-    let mut text = format!(
-        "{messages} messages ({offsets} offsets) in {seconds:.2} s from process start to last row: \
-         {:.0} messages/s\n{batches} batches of {:.0} messages on average\n",
-        messages as f64 / seconds,
-        metrics.batch_messages.get_sample_sum() / batches.max(1) as f64,
-    );
-    let stages = stages(metrics);
-    let written: f64 = stages.iter().map(|(_, spent)| spent).sum();
-    for (stage, spent) in stages {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  {stage:<9} {spent:6.2} s  {:3.0} %",
-            100.0 * spent / seconds
-        );
+impl Rows {
+    fn minus(&self, before: &Self) -> Self {
+        Self {
+            payloads: self.payloads - before.payloads,
+            payload_ids: self.payload_ids - before.payload_ids,
+            payload_statuses: self.payload_statuses - before.payload_statuses,
+        }
     }
-    let _ = writeln!(
-        text,
-        "  {:<9} {:6.2} s  {:3.0} %",
-        "waiting",
-        seconds - written,
-        100.0 * (seconds - written) / seconds
-    );
-    text
-}
-
-/// Seconds spent in each stage of writing, as the metric has them.
-fn stages(metrics: &ConsumerMetrics) -> Vec<(String, f64)> {
-    let families = metrics.batch_seconds.collect();
-    let mut stages: Vec<(String, f64)> = families
-        .iter()
-        .flat_map(|family| family.get_metric())
-        .filter_map(|metric| {
-            let stage = metric.get_label().first()?.value().to_owned();
-            Some((stage, metric.get_histogram().get_sample_sum()))
-        })
-        .collect();
-    stages.sort_by(|one, other| other.1.total_cmp(&one.1));
-    stages
 }

@@ -1,48 +1,166 @@
-use sea_orm::sqlx::{Executor, query_scalar};
+use std::fs;
+use std::path::PathBuf;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use sea_orm::sqlx::query_scalar;
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::tool::{Said, pt};
-use crate::ingest::lab::{Lab, statuses};
+use crate::ingest::lab::{Lab, SOON, statuses};
+use crate::support::eventually;
 
-async fn bench(lab: &Lab) -> Said {
-    let envs = lab.database.env().into_iter().chain(lab.kafka.env());
-    pt(&["bench", "ingest"], envs).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bench_ingest_drains_what_the_topic_holds_and_says_how_fast() {
-    let lab = Lab::with_partitions(3).await;
-    lab.kafka.send(None, statuses(500)).await;
-    let said = bench(&lab).await;
+/// Runs `pt bench ingest` and reads the JSON it wrote.
+async fn measured(lab: &Lab, args: &[&str]) -> (Said, Value) {
+    let name = format!("bench-{}.json", Uuid::new_v4().simple());
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let json = file.to_str().unwrap().to_owned();
+    let said = bench(lab, &[args, &["--json", &json]].concat()).await;
     assert_eq!(said.code, 0, "{said:?}");
-    let lines: Vec<&str> = said.stdout.lines().collect();
-    assert!(lines[0].starts_with("500 messages (500 offsets) in "));
-    assert!(lines[0].ends_with(" messages/s"));
-    assert!(lines[1].contains("batch"));
-    assert!(said.stdout.contains("statuses"), "{said:?}");
-    let rows: i64 = query_scalar("SELECT count(*) FROM payload_statuses")
-        .fetch_one(lab.pool())
-        .await
-        .unwrap();
-    assert_eq!(rows, 500);
+    let numbers = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    (said, numbers)
+}
 
-    let again = bench(&lab).await;
-    assert!(again.stdout.starts_with("0 messages (0 offsets)"));
+async fn bench(lab: &Lab, args: &[&str]) -> Said {
+    let envs = lab.database.env().into_iter().chain(lab.kafka.env());
+    pt(&[&["bench", "ingest"], args].concat(), envs).await
+}
+
+async fn number(lab: &Lab, sql: &'static str, name: &str) -> i64 {
+    let number = query_scalar(sql).bind(name).fetch_one(lab.pool());
+    number.await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bench_ingest_ends_with_one_line_where_the_consumer_would() {
+async fn bench_ingest_drains_a_backlog_and_compares_it_with_copy() {
+    let lab = Lab::with_partitions(3).await;
+    let (said, numbers) =
+        measured(&lab, &["--topic", &lab.kafka.topic, "--messages", "2000"]).await;
+    let drain = &numbers["drain"];
+    assert_eq!(drain["messages"], 2_000);
+    assert_eq!(drain["rows"]["payload_statuses"], 2_000);
+    assert_eq!(numbers["partitions"], 3);
+    let rows: i64 = ["payloads", "payload_ids", "payload_statuses"]
+        .iter()
+        .map(|table| drain["rows"][table].as_i64().unwrap())
+        .sum();
+    assert_eq!(numbers["copy"]["rows"], rows);
+
+    let batches = &drain["batches"];
+    let count = batches["count"].as_u64().unwrap();
+    let closed = batches["closed_by"].as_object().unwrap();
+    let closed: u64 = closed.values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(count, closed);
+    let mean = |of: &str| batches[of].as_f64().unwrap();
+    assert_eq!((mean("mean_messages") * count as f64).round(), 2_000.0);
+    assert!(mean("mean_payloads") >= 1.0 && mean("mean_payloads") <= mean("mean_messages"));
+    let bytes = drain["bytes"].as_f64().unwrap();
+    assert!((mean("mean_bytes") * count as f64 - bytes).abs() < 1.0);
+
+    let stages = drain["stages"].as_object().unwrap();
+    let spent: f64 = stages.values().map(|spent| spent.as_f64().unwrap()).sum();
+    assert!(stages["statuses"].as_f64().unwrap() > 0.0);
+    assert!(spent < drain["seconds"].as_f64().unwrap(), "{drain}");
+    if cfg!(target_os = "linux") {
+        assert!(drain["consumer"]["cpu_seconds"].as_f64().unwrap() > 0.0);
+        assert!(drain["consumer"]["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+        assert!(drain["server_cpu"].as_f64().unwrap() > 0.0);
+    }
+    assert!(said.stdout.contains("messages/s"), "{said:?}");
+    assert!(said.stdout.contains("COPY of the same"), "{said:?}");
+
+    let statuses = "SELECT count(*) FROM payload_statuses WHERE $1 <> ''";
+    let database = numbers["database"].as_str().unwrap();
+    assert_eq!(
+        number(&lab, statuses, database).await,
+        0,
+        "in the environment's own"
+    );
+    let databases = "SELECT count(*) FROM pg_database WHERE datname = $1";
+    assert_eq!(number(&lab, databases, database).await, 0, "left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_ingest_puts_older_payloads_there_first() {
+    let lab = Lab::with_partitions(2).await;
+    let topic = lab.kafka.topic.as_str();
+    let args = ["--topic", topic, "--messages", "500", "--payloads", "3000"];
+    let (said, numbers) = measured(&lab, &args).await;
+    assert_eq!(numbers["older_payloads"], 3_000);
+    let rows = &numbers["drain"]["rows"];
+    assert_eq!(rows["payload_statuses"], 500);
+    assert!(rows["payloads"].as_i64().unwrap() <= 500, "{rows}");
+    assert!(numbers.get("copy").is_none());
+    assert!(said.stdout.starts_with("3000 older payloads"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_ingest_tells_the_latency_of_a_steady_rate() {
+    let lab = Lab::with_partitions(2).await;
+    let topic = lab.kafka.topic.as_str();
+    let args = ["--topic", topic, "--rate", "100", "--seconds", "3"];
+    let (said, numbers) = measured(&lab, &args).await;
+    let steady = &numbers["steady"];
+    let latency = &steady["latency"];
+    let ms = |of: &str| latency[of].as_f64().unwrap();
+    assert!(latency["samples"].as_u64().unwrap() > 10, "{steady}");
+    assert!(0.0 < ms("p50_ms") && ms("p50_ms") <= ms("p99_ms"));
+    assert!(ms("p99_ms") <= ms("max_ms"));
+    assert!(steady["seconds"].as_f64().unwrap() >= 2.9);
+    let batches = &steady["batches"];
+    let of = |of: &str| batches[of].as_f64().unwrap();
+    // The last ones may not be committed yet.
+    let messages = of("count") * of("mean_messages");
+    assert!((200.0..=300.5).contains(&messages), "{steady}");
+    assert!(numbers.get("drain").is_none());
+    assert!(said.stdout.contains("of one core"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_ingest_takes_only_an_empty_topic() {
     let lab = Lab::without_topic().await;
-    let said = bench(&lab).await;
-    assert_eq!(said.code, 1);
+    let topic = ["--topic", lab.kafka.topic.as_str()];
+    let said = bench(&lab, &topic).await;
+    assert_eq!(said.code, 2);
     assert!(said.stderr.contains("does not exist"), "{said:?}");
 
-    lab.kafka.create_topic(1).await;
+    lab.kafka.create_topic(2).await;
     lab.kafka.send(None, statuses(5)).await;
-    lab.pool()
-        .execute("ALTER TABLE payload_ids RENAME TO elsewhere")
-        .await
-        .unwrap();
-    let said = bench(&lab).await;
+    let said = bench(&lab, &topic).await;
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("is not empty"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_ingest_says_when_settings_make_rejects_of_its_messages() {
+    let lab = Lab::with_partitions(2).await;
+    let own = ("VALIDATE_REQUEST_ID_LENGTH".to_owned(), "12".to_owned());
+    let envs = lab.database.env().into_iter().chain(lab.kafka.env());
+    let topic = lab.kafka.topic.as_str();
+    let args = ["bench", "ingest", "--messages", "300", "--topic", topic];
+    let said = pt(&args, envs.chain([own])).await;
     assert_eq!(said.code, 1);
-    assert!(said.stderr.contains("refuses a batch"), "{said:?}");
+    assert!(said.stderr.contains("0 of 300 messages"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Apache Kafka: make test-kafka"]
+async fn bench_ingest_makes_a_topic_of_its_own_and_removes_it() {
+    let lab = Lab::without_topic().await;
+    let args = ["--messages", "3000", "--partitions", "4"];
+    let (_, numbers) = measured(&lab, &args).await;
+    assert_eq!(numbers["partitions"], 4);
+    assert_eq!(numbers["drain"]["rows"]["payload_statuses"], 3_000);
+    let topic = numbers["topic"].as_str().unwrap();
+    let client: BaseConsumer = lab.kafka.client().create().unwrap();
+    let gone = eventually("deleted", SOON, || async {
+        let metadata = client.fetch_metadata(None, SOON).ok()?;
+        let topics = metadata.topics();
+        topics
+            .iter()
+            .all(|known| known.name() != topic)
+            .then_some(())
+    });
+    gone.await;
 }

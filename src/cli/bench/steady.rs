@@ -1,0 +1,163 @@
+//! Messages at a steady rate: how long until a reader sees one, and what that costs.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use sea_orm::sqlx::{self, PgPool};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::consumer::Consumer;
+use super::database::Database;
+use super::metrics::Scrape;
+use super::process;
+use super::report::{Latency, Steady};
+use super::topic::Topic;
+use super::traffic::Traffic;
+use crate::cli::Failure;
+use crate::cli::producer::Producer;
+use crate::config::Kafka;
+use crate::store::session::{self, Role};
+
+/// How often a reader asks: what is measured is late by half of this on average.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A payload is watched for when its first status is sent, at most one in this time.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+
+/// When a message is not waited for any longer.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+const VISIBLE: &str = "
+SELECT request_id FROM payloads AS p
+ WHERE request_id = ANY($1)
+   AND EXISTS (SELECT FROM payload_statuses AS s
+                WHERE s.payload_id = p.id AND s.date > now() - interval '1 hour')";
+
+/// What to send.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    /// Messages a second.
+    pub rate: u32,
+    pub lasts: Duration,
+}
+
+/// A payload whose first status was handed to the producer.
+struct Watched {
+    request_id: String,
+    sent: Instant,
+}
+
+/// Sends as planned while the consumer runs.
+///
+/// # Errors
+///
+/// A message was not delivered, or did not become visible.
+pub(super) async fn measure(
+    plan: Plan,
+    topic: &Topic,
+    database: &Database,
+) -> Result<Steady, Failure> {
+    database.settle().await?;
+    let server = process::Server::of(database).await?;
+    let mut consumer = Consumer::start(topic, database)?;
+    consumer.ready().await?;
+    let reader = session::connect(&database.config, Role::Api);
+    let reader = reader.get_postgres_connection_pool().clone();
+    session::choose_authority(&reader, &database.config, Role::Api).await?;
+    let (tell, told) = unbounded_channel();
+    let before = (consumer.usage(), server.as_ref().map(process::Server::cpu));
+    let begun = Instant::now();
+    let kafka = topic.kafka.clone();
+    let sending = spawn_blocking(move || send(plan, &kafka, &tell));
+    let latencies = watch(told, &reader).await?;
+    sending.await??;
+    let lasted = begun.elapsed().as_secs_f64();
+    let after = (consumer.usage(), server.as_ref().map(process::Server::cpu));
+    consumer.must_run()?;
+    let scrape = Scrape::parse(&consumer.metrics().await?);
+    consumer.stop().await?;
+    Ok(Steady {
+        rate: plan.rate,
+        seconds: lasted,
+        latency: Latency::of(latencies),
+        batches: scrape.batches(),
+        consumer_cores: (after.0.cpu_seconds - before.0.cpu_seconds) / lasted,
+        server_cores: after
+            .1
+            .zip(before.1)
+            .map(|(after, before)| (after - before) / lasted),
+        consumer: after.0,
+    })
+}
+
+/// Each message at its time; what was held up is made up for.
+fn send(plan: Plan, kafka: &Kafka, watched: &UnboundedSender<Watched>) -> Result<(), Failure> {
+    let producer = Producer::connect_as_many(kafka)?;
+    let mut traffic = Traffic::new();
+    let begun = Instant::now();
+    let mut last_watched: Option<Instant> = None;
+    for number in 0..u32::MAX {
+        let due = Duration::from_secs(1) * number / plan.rate;
+        if due >= plan.lasts || watched.is_closed() {
+            break;
+        }
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        let message = traffic.next(Utc::now());
+        let sent = Instant::now();
+        producer.send(message.value.as_bytes());
+        if message.is_first && last_watched.is_none_or(|last| sent - last >= WATCH_EVERY) {
+            last_watched = Some(sent);
+            let request_id = message.request_id;
+            watched.send(Watched { request_id, sent }).ok();
+        }
+    }
+    producer.finish().all_delivered()
+}
+
+/// Asks for the payloads under way until all that are told of were seen.
+async fn watch(
+    mut told: UnboundedReceiver<Watched>,
+    reader: &PgPool,
+) -> Result<Vec<Duration>, Failure> {
+    let mut open: Vec<Watched> = Vec::new();
+    let mut seen = Vec::new();
+    let mut may_come = true;
+    while may_come || !open.is_empty() {
+        sleep(LOOK).await;
+        while may_come && let Some(watched) = next(&mut told, &mut may_come) {
+            open.push(watched);
+        }
+        if open.is_empty() {
+            continue;
+        }
+        let asked: Vec<&str> = open.iter().map(|open| open.request_id.as_str()).collect();
+        let visible: Vec<String> = sqlx::query_scalar(VISIBLE)
+            .bind(&asked)
+            .fetch_all(reader)
+            .await?;
+        let now = Instant::now();
+        let found = open.extract_if(.., |open| visible.contains(&open.request_id));
+        seen.extend(found.map(|found| now - found.sent));
+        if open.iter().any(|open| now - open.sent > GIVE_UP) {
+            return Err(Failure::work(format!(
+                "a message was not visible after {} s",
+                GIVE_UP.as_secs()
+            )));
+        }
+    }
+    Ok(seen)
+}
+
+/// What was told meanwhile, if anything; notes when nothing more can come.
+fn next(told: &mut UnboundedReceiver<Watched>, may_come: &mut bool) -> Option<Watched> {
+    use tokio::sync::mpsc::error::TryRecvError;
+    match told.try_recv() {
+        Ok(watched) => Some(watched),
+        Err(error) => {
+            *may_come = error == TryRecvError::Empty;
+            None
+        }
+    }
+}
