@@ -7,6 +7,7 @@ mod failure;
 mod fuse;
 mod health;
 mod migrate;
+mod offsets;
 mod producer;
 mod seed;
 mod send;
@@ -45,6 +46,7 @@ enum Command {
     Send(Box<send::Args>),
     Track(track::Args),
     Fuse(fuse::Args),
+    Offsets(offsets::Args),
     Health(health::Args),
     Bench(bench::Args),
 }
@@ -61,6 +63,7 @@ impl Cli {
             Command::Send(args) => send::run(*args).await,
             Command::Track(args) => track::run(args).await,
             Command::Fuse(args) => fuse::run(args).await,
+            Command::Offsets(args) => offsets::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Bench(args) => bench::run(args).await,
         };

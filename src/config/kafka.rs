@@ -1,4 +1,5 @@
 use super::clowder::Clowder;
+use super::kafka_membership::Membership;
 use super::kafka_security::{ClientCertificate, Sasl, SecurityProtocol};
 use super::{Authority, ConfigError, Environment};
 
@@ -22,6 +23,7 @@ pub struct Kafka {
     pub bootstrap_servers: String,
     /// `KAFKA_GROUP_ID` (`payload_tracker`).
     pub group_id: String,
+    pub membership: Membership,
     /// `TOPIC_PAYLOAD_STATUS` (`platform.payload-status`, under the name that Clowder gave it).
     pub topic: String,
     /// `KAFKA_AUTO_OFFSET_RESET` (`latest`).
@@ -56,7 +58,7 @@ impl Kafka {
             .or_clowder(|clowder| clowder.topic(TOPIC).map(str::to_owned))
             .checked_text(
                 TOPIC,
-                is_topic,
+                is_name,
                 "1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'",
             )?;
         let ca = Authority::load(env, "KAFKA_CA", None, |clowder| {
@@ -67,6 +69,7 @@ impl Kafka {
         Ok(Self {
             bootstrap_servers,
             group_id: env.setting("KAFKA_GROUP_ID").text("payload_tracker"),
+            membership: Membership::load(env)?,
             topic,
             auto_offset_reset: env
                 .setting("KAFKA_AUTO_OFFSET_RESET")
@@ -124,8 +127,8 @@ fn are_servers(servers: &str) -> bool {
     })
 }
 
-/// Kafka's rule; a name that starts with `^` would be a pattern to librdkafka.
-fn is_topic(name: &str) -> bool {
+/// Kafka's rule for topics and instance ids; a topic's name that starts with `^` would be a pattern to librdkafka.
+pub(super) fn is_name(name: &str) -> bool {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=249).contains(&name.len()) && name.chars().all(is_legal) && name != "." && name != ".."
 }

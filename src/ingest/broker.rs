@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -54,7 +55,7 @@ impl Broker {
     /// Settings that librdkafka refuses.
     pub fn new(kafka: &Kafka) -> KafkaResult<Self> {
         Ok(Self {
-            client: client::consumer_config(kafka).create_with_context(LastError::default())?,
+            client: client::asker_config(kafka).create_with_context(LastError::default())?,
             topic: kafka.topic.clone(),
         })
     }
@@ -94,6 +95,20 @@ impl Broker {
     /// No broker answered in time, or it refused.
     pub fn ends(&self, lane: Lane) -> Result<(i64, i64), BrokerError> {
         self.explained(self.watermarks(lane))
+    }
+
+    /// The offset of each lane's first message that is not older than `time`, by Kafka's timestamps; none where
+    /// every message is older.
+    ///
+    /// # Errors
+    ///
+    /// No broker answered in time, or it refused.
+    pub fn offsets_at(
+        &self,
+        lanes: &[Lane],
+        time: DateTime<Utc>,
+    ) -> Result<BTreeMap<Lane, i64>, BrokerError> {
+        self.explained(self.ask_offsets_at(lanes, time))
     }
 
     /// After a failure, hears what the client has to say. It is a member of no group and gets no
@@ -137,6 +152,19 @@ impl Broker {
         Ok(logs)
     }
 
+    fn ask_offsets_at(
+        &self,
+        lanes: &[Lane],
+        time: DateTime<Utc>,
+    ) -> KafkaResult<BTreeMap<Lane, i64>> {
+        let mut asked = TopicPartitionList::with_capacity(lanes.len());
+        for lane in lanes {
+            let time = Offset::Offset(time.timestamp_millis());
+            asked.add_partition_offset(&self.topic, *lane, time)?;
+        }
+        offsets_in(&self.client.offsets_for_times(asked, PATIENCE)?)
+    }
+
     fn watermarks(&self, lane: Lane) -> KafkaResult<(i64, i64)> {
         self.client.fetch_watermarks(&self.topic, lane, PATIENCE)
     }
@@ -148,16 +176,20 @@ impl Broker {
         for lane in lanes {
             asked.add_partition(&self.topic, *lane);
         }
-        let answers = self.client.committed_offsets(asked, PATIENCE)?;
-        let mut committed = BTreeMap::new();
-        for element in answers.elements() {
-            element.error()?;
-            if let Offset::Offset(offset) = element.offset() {
-                committed.insert(element.partition(), offset);
-            }
-        }
-        Ok(committed)
+        offsets_in(&self.client.committed_offsets(asked, PATIENCE)?)
     }
+}
+
+/// The offsets that an answer has, of the lanes that have one.
+fn offsets_in(answers: &TopicPartitionList) -> KafkaResult<BTreeMap<Lane, i64>> {
+    let mut offsets = BTreeMap::new();
+    for element in answers.elements() {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            offsets.insert(element.partition(), offset);
+        }
+    }
+    Ok(offsets)
 }
 
 fn is_unknown(error: &KafkaError) -> bool {

@@ -21,19 +21,38 @@ pub fn client_config(kafka: &Kafka) -> ClientConfig {
     config
 }
 
-/// A member of the group that decides itself where each lane starts and when it is committed.
-pub fn consumer_config(kafka: &Kafka) -> ClientConfig {
+/// A client that asks about the group without being a member of it.
+pub fn asker_config(kafka: &Kafka) -> ClientConfig {
     let mut config = client_config(kafka);
     config
         .set("group.id", &kafka.group_id)
-        .set("enable.auto.commit", "false")
+        .set("enable.auto.commit", "false");
+    config
+}
+
+/// A member of the group that decides itself where each lane starts and when it is committed.
+pub fn member_config(kafka: &Kafka) -> ClientConfig {
+    let mut config = asker_config(kafka);
+    let membership = &kafka.membership;
+    if let Some(id) = &membership.instance_id {
+        config.set("group.instance.id", id);
+    }
+    config
         .set("enable.auto.offset.store", "false")
         // An offset that the log does not hold is for us to settle, never a jump.
         .set("auto.offset.reset", "error")
-        // Only the lanes that move are let go.
-        .set("partition.assignment.strategy", "cooperative-sticky")
-        // A consumer that died is replaced after 10 s; heartbeats come from librdkafka's own thread.
-        .set("session.timeout.ms", "10000")
+        .set(
+            "partition.assignment.strategy",
+            membership.strategy.as_str(),
+        )
+        // Heartbeats come from librdkafka's own thread.
+        .set(
+            "session.timeout.ms",
+            membership.session_timeout.as_millis().to_string(),
+        )
+        // Members hear of a rebalance with their next heartbeat, and lanes that move are read by nobody until
+        // all have heard of it twice. By default 3 s.
+        .set("heartbeat.interval.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
         // By default 64 MiB of values, which with 300 bytes each need as much again around them.
         .set("queued.max.messages.kbytes", "12288")
@@ -79,5 +98,44 @@ impl LastError {
 impl ClientContext for LastError {
     fn error(&self, error: KafkaError, reason: &str) {
         self.note(&error, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
+    use rdkafka::error::KafkaResult;
+
+    use super::*;
+    use crate::config::{AssignmentStrategy, Environment, Membership};
+
+    #[test]
+    fn librdkafka_takes_every_membership_there_can_be() {
+        let env = Environment::new([].into()).unwrap();
+        let defaults = Kafka::load(&env).unwrap();
+        for strategy in [
+            AssignmentStrategy::CooperativeSticky,
+            AssignmentStrategy::Range,
+            AssignmentStrategy::RoundRobin,
+        ] {
+            for (id, seconds) in [(None, 6), (Some("pod-0".to_owned()), 300)] {
+                let membership = Membership {
+                    strategy,
+                    instance_id: id.clone(),
+                    session_timeout: Duration::from_secs(seconds),
+                };
+                let kafka = Kafka {
+                    membership,
+                    ..defaults.clone()
+                };
+                let config = member_config(&kafka);
+                assert_eq!(config.get("group.instance.id"), id.as_deref());
+                let member: KafkaResult<BaseConsumer> =
+                    config.create_with_context(DefaultConsumerContext);
+                member.unwrap();
+            }
+        }
     }
 }

@@ -4,17 +4,21 @@
 //! longer than the group tolerates. Being revoked and stopping are one path: hand in the open
 //! batch, wait a bounded time, let go.
 
+mod assignment;
 mod lanes;
 mod leave;
+mod moved;
 mod progress;
+mod refusal;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -25,7 +29,7 @@ use super::context::{GroupContext, Rebalance};
 use super::health::Health;
 use super::intake::{Close, Intake, Receipt, Received};
 use super::{Closed, Report};
-use crate::config::Ingest;
+use crate::config::{Ingest, Membership};
 use crate::status::{Message, Rules};
 use crate::store::batch::Lane;
 use crate::store::writer::Written;
@@ -58,6 +62,7 @@ pub struct Channels {
 pub struct Setup {
     pub client: BaseConsumer<GroupContext>,
     pub topic: String,
+    pub membership: Membership,
     pub rules: Rules,
     pub limits: Ingest,
     pub metrics: Arc<ConsumerMetrics>,
@@ -73,10 +78,32 @@ pub struct Consumer {
     intake: Intake,
     /// When the open batch got its first message.
     opened: Option<Instant>,
-    /// Since when a batch is with the writer.
-    writing: Option<Instant>,
+    /// What is with the writer.
+    writing: Option<InWriting>,
     paused: bool,
+    /// When it was said that the group refuses this member.
+    complained: Option<Instant>,
+    /// Idle lanes that did not stand where the stored offset was, at the last look.
+    apart: BTreeMap<Lane, moved::Apart>,
     progress: Progress,
+}
+
+/// A batch on its way.
+struct InWriting {
+    since: Instant,
+    lanes: BTreeSet<Lane>,
+}
+
+/// Why the thread ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumeError {
+    #[error("Kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    #[error(
+        "another consumer has joined the group with this one's KAFKA_GROUP_INSTANCE_ID={0}: \
+         each needs one of its own"
+    )]
+    Fenced(String),
 }
 
 impl Consumer {
@@ -90,6 +117,8 @@ impl Consumer {
             opened: None,
             writing: None,
             paused: false,
+            complained: None,
+            apart: BTreeMap::new(),
             progress: Progress::default(),
         }
     }
@@ -99,7 +128,7 @@ impl Consumer {
     /// # Errors
     ///
     /// The client refused to subscribe, or broke for good.
-    pub fn run(mut self) -> KafkaResult<()> {
+    pub fn run(mut self) -> Result<(), ConsumeError> {
         self.setup.client.subscribe(&[&self.setup.topic])?;
         let ended = loop {
             if self.stop.is_cancelled() {
@@ -109,12 +138,12 @@ impl Consumer {
                 break Err(error);
             }
         };
-        self.drain(|| false);
+        self.drain(|_| true, || false);
         leave::leave(self.setup.client);
         ended
     }
 
-    fn turn(&mut self) -> KafkaResult<()> {
+    fn turn(&mut self) -> Result<(), ConsumeError> {
         while let Ok(report) = self.channels.reports.try_recv() {
             self.hear(report);
         }
@@ -128,8 +157,8 @@ impl Consumer {
         }
         self.tell_progress();
         self.hand_over_if_due();
-        match self.writing {
-            Some(since) if self.intake.full().is_some() => self.wait_for_writer(since),
+        match &self.writing {
+            Some(writing) if self.intake.full().is_some() => self.wait_for_writer(writing.since),
             _ => self.take_messages(),
         }
     }
@@ -146,7 +175,7 @@ impl Consumer {
 
     /// Both batches are full. For a moment the thread just waits; then it pauses the lanes and
     /// polls on, so that the group keeps this member.
-    fn wait_for_writer(&mut self, since: Instant) -> KafkaResult<()> {
+    fn wait_for_writer(&mut self, since: Instant) -> Result<(), ConsumeError> {
         if since.elapsed() < PAUSE_AFTER {
             // The report or its absence: the next turn looks again either way.
             let _ = self.hear_within(POLL);
@@ -160,7 +189,7 @@ impl Consumer {
         self.poll(POLL).map(|_| ())
     }
 
-    fn take_messages(&mut self) -> KafkaResult<()> {
+    fn take_messages(&mut self) -> Result<(), ConsumeError> {
         let mut patience = self.patience();
         for _ in 0..BURST {
             if !self.poll(patience)? || self.intake.full().is_some() {
@@ -187,7 +216,7 @@ impl Consumer {
     }
 
     /// True if there was a message.
-    fn poll(&mut self, patience: Duration) -> KafkaResult<bool> {
+    fn poll(&mut self, patience: Duration) -> Result<bool, ConsumeError> {
         let Self {
             setup,
             intake,
@@ -206,10 +235,11 @@ impl Consumer {
         }
     }
 
-    fn consume_error(&mut self, error: KafkaError) -> KafkaResult<()> {
+    fn consume_error(&mut self, error: KafkaError) -> Result<(), ConsumeError> {
         self.setup.metrics.consume_errors.inc();
         match error {
-            KafkaError::MessageConsumptionFatal(_) => return Err(error),
+            KafkaError::MessageConsumptionFatal(_) => return Err(self.fatal(error)),
+            KafkaError::MessageConsumption(code) if self.refused(code) => {}
             // The log does not hold an offset. The client does not say of which lane.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
                 self.restart(self.intake.reading());
@@ -225,15 +255,22 @@ impl Consumer {
         Ok(())
     }
 
-    /// Hands in the open batch and waits, a bounded time, until nothing is with the writer. What
-    /// is not written by then may still be, later, by the fence's leave.
-    fn drain(&mut self, cut_short: impl Fn() -> bool) {
+    /// Hands in the open batch if it holds something of the lanes that are `leaving`, and waits, a bounded
+    /// time, until the writer has nothing of them. What is not written by then may still be, later, by the
+    /// fence's leave.
+    ///
+    /// What the batch holds of other lanes goes along: one transaction writes both, and a second one, for
+    /// the rest, would only make everybody wait longer. Lanes without an unwritten message are let go at once.
+    fn drain(&mut self, leaving: impl Fn(Lane) -> bool, cut_short: impl Fn() -> bool) {
         let deadline = Instant::now() + RELEASE_WAIT;
         loop {
+            let is_open = self.intake.open_lanes().any(&leaving);
+            let writing = self.writing.as_ref();
+            let is_writing = writing.is_some_and(|batch| batch.lanes.iter().copied().any(&leaving));
+            if !is_open && !is_writing {
+                return;
+            }
             if self.writing.is_none() {
-                if self.intake.is_empty() {
-                    return;
-                }
                 self.hand_over(Close::Release);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -266,8 +303,10 @@ impl Consumer {
             self.resume(&self.intake.reading());
         }
         // The writer's end is gone only when the process ends; then nothing of this is committed.
+        let lanes = batch.parts.keys().copied().collect();
         if !batch.is_empty() && self.channels.batches.send(Closed { batch, reason }).is_ok() {
-            self.writing = Some(Instant::now());
+            let since = Instant::now();
+            self.writing = Some(InWriting { since, lanes });
         }
     }
 
@@ -284,6 +323,7 @@ impl Consumer {
         match report {
             Report::Written(written) => self.written(written),
             Report::Located(starts) => self.located(starts),
+            Report::Stored(stored) => self.compare(&stored),
         }
     }
 

@@ -15,8 +15,7 @@ use tracing::{debug, warn};
 
 use crate::store::batch::Lane;
 
-/// What the group asks of this member. It goes on once the consumer's thread has answered with
-/// `incremental_assign` or `incremental_unassign`.
+/// What the group asks of this member. It goes on once the consumer's thread has answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rebalance {
     Assign(Vec<Lane>),
@@ -74,7 +73,7 @@ impl ConsumerContext for GroupContext {
         lanes: &mut TopicPartitionList,
     ) {
         if self.closing.load(Ordering::Relaxed) {
-            // While the client closes, any answer lets go of everything.
+            // While the client closes, any answer lets go of everything, whatever the protocol.
             if let Err(error) = consumer.incremental_unassign(&TopicPartitionList::new()) {
                 warn!(%error, "letting go of the lanes at the end");
             }

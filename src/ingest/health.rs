@@ -1,6 +1,6 @@
 //! Whether the consumer does its work, and if not, why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::batch::Lane;
@@ -24,7 +24,12 @@ struct State {
     /// Why the topic cannot be read yet.
     kafka: Option<String>,
     joined: bool,
-    locating: usize,
+    /// Why the group does not take this member.
+    refused: Option<String>,
+    /// Lanes that wait for their start.
+    locating: BTreeSet<Lane>,
+    /// Lanes that the group gave and the topic does not have, or no longer.
+    absent: BTreeSet<Lane>,
     /// Why a task waits for the database.
     database: BTreeMap<Task, String>,
     /// Lanes whose fuse has blown, and why.
@@ -36,7 +41,9 @@ impl Default for State {
         Self {
             kafka: Some("no Kafka broker has answered yet".into()),
             joined: false,
-            locating: 0,
+            refused: None,
+            locating: BTreeSet::new(),
+            absent: BTreeSet::new(),
             database: BTreeMap::new(),
             fuses: BTreeMap::new(),
         }
@@ -61,12 +68,28 @@ impl Health {
 
     /// The group gave its first answer; a later rebalance takes nothing back.
     pub fn joined(&self) {
-        self.state().joined = true;
+        let mut state = self.state();
+        state.joined = true;
+        state.refused = None;
     }
 
-    /// How many lanes wait for their start to be stored.
-    pub fn locating(&self, lanes: usize) {
-        self.state().locating = lanes;
+    /// The group does not take this member, and is asked again.
+    pub fn refused(&self, reason: &str) {
+        self.state().refused = Some(reason.to_owned());
+    }
+
+    /// Every lane that waits for its start to be stored.
+    pub fn locating(&self, lanes: &[Lane]) {
+        self.state().locating = lanes.iter().copied().collect();
+    }
+
+    /// Every lane that waits and that the topic does not have: nothing of it is missed. True if
+    /// that is news.
+    pub fn absent(&self, lanes: BTreeSet<Lane>) -> bool {
+        let mut state = self.state();
+        let is_news = state.absent != lanes;
+        state.absent = lanes;
+        is_news
     }
 
     /// The database did what `task` asked.
@@ -95,6 +118,8 @@ impl Health {
             Err(format!("database: {reason}"))
         } else if let Some(reason) = &state.kafka {
             Err(reason.clone())
+        } else if let Some(reason) = &state.refused {
+            Err(reason.clone())
         } else if !state.joined {
             Err("the consumer group is not joined yet".into())
         } else if let Some((lane, reason)) = state.fuses.first_key_value() {
@@ -102,10 +127,11 @@ impl Health {
             Err(format!(
                 "{blown} blown fuses (`pt fuse list`), the first on partition {lane}: {reason}"
             ))
-        } else if state.locating > 0 {
-            Err(format!("{} lanes wait for their start", state.locating))
         } else {
-            Ok(())
+            match state.locating.difference(&state.absent).count() {
+                0 => Ok(()),
+                waiting => Err(format!("{waiting} lanes wait for their start")),
+            }
         }
     }
 

@@ -204,6 +204,20 @@ impl Intake {
         self.in_state(|state| state != State::Locating)
     }
 
+    /// The next offset expected of each lane that is being fetched.
+    pub fn positions(&self) -> BTreeMap<Lane, i64> {
+        let position = |(lane, state): (&Lane, &State)| match state {
+            State::Reading { next } => Some((*lane, *next)),
+            State::Locating => None,
+        };
+        self.lanes.iter().filter_map(position).collect()
+    }
+
+    /// Lanes that the open batch holds something of.
+    pub fn open_lanes(&self) -> impl Iterator<Item = Lane> {
+        self.open.parts.keys().copied()
+    }
+
     fn in_state(&self, wanted: impl Fn(State) -> bool) -> Vec<Lane> {
         self.lanes
             .iter()

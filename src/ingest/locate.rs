@@ -1,15 +1,16 @@
 //! Finds out, and stores, where lanes start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sea_orm::sqlx::{self, PgPool, PgTransaction};
+use sea_orm::sqlx::{self, PgPool};
 use tracing::{info, warn};
 
 use super::broker::{Broker, BrokerError};
 use super::start::{self, Fit, LogState};
 use crate::config::OffsetReset;
 use crate::store::batch::Lane;
+use crate::store::offsets::Move;
 use crate::store::{fuse, offsets};
 
 /// Why lanes could not be located.
@@ -19,7 +20,7 @@ pub enum LocateError {
     Kafka(#[from] BrokerError),
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the topic or its partition is gone")]
+    #[error("the topic is gone")]
     NoTopic,
     #[error("another consumer moved lane {0} meanwhile")]
     Moved(Lane),
@@ -36,6 +37,8 @@ pub struct Located {
     pub starts: BTreeMap<Lane, i64>,
     /// Lanes that must not be read now, and why: their fuse has blown.
     pub fused: BTreeMap<Lane, String>,
+    /// Lanes that the topic does not have: one made anew may have fewer than the group believes.
+    pub absent: BTreeSet<Lane>,
 }
 
 /// Decides where lanes of one topic start.
@@ -50,12 +53,12 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// The offset each of `lanes` goes on at, of those that exist; it is stored once this returns.
-    /// Lanes whose fuse has blown are told apart.
+    /// The offset each of `lanes` goes on at; it is stored once this returns. Lanes whose fuse has blown,
+    /// and those that do not exist, are told apart.
     ///
     /// # Errors
     ///
-    /// Kafka or the database did not answer, or none of the lanes exists. Nothing is stored then.
+    /// Kafka or the database did not answer, or the topic does not exist. Nothing is stored then.
     pub async fn locate(&self, lanes: &[Lane]) -> Result<Located, LocateError> {
         let mut fused = fuse::still_blown(&self.pool, &self.topic).await?;
         fused.retain(|lane, _| lanes.contains(lane));
@@ -65,7 +68,13 @@ impl Locator {
             true => BTreeMap::new(),
             false => self.starts(&lanes).await?,
         };
-        Ok(Located { starts, fused })
+        lanes.retain(|lane| !starts.contains_key(lane));
+        let absent = self.absent(lanes).await?;
+        Ok(Located {
+            starts,
+            fused,
+            absent,
+        })
     }
 
     async fn starts(&self, lanes: &[Lane]) -> Result<BTreeMap<Lane, i64>, LocateError> {
@@ -84,15 +93,40 @@ impl Locator {
                 continue;
             };
             let fit = start::fit(*next, known.get(lane).copied(), state);
-            let start = self.settle(&mut transaction, *lane, *next, fit).await?;
+            let start = Self::settle(*lane, *next, fit)?;
+            if start != *next {
+                let step = Move {
+                    lane: *lane,
+                    from: *next,
+                    to: start,
+                    log_start: state.low,
+                };
+                offsets::relocate(&mut *transaction, &self.topic, step).await?;
+            }
             starts.insert(*lane, start);
         }
         if starts.is_empty() {
-            return Err(LocateError::NoTopic);
+            return Ok(starts);
         }
         transaction.commit().await?;
         info!(topic = self.topic, ?starts, "lanes located");
         Ok(starts)
+    }
+
+    /// Those of the lanes, which no broker knows, that an existing topic does not have. The others' broker may
+    /// just have lost track of them.
+    async fn absent(&self, unknown: Vec<Lane>) -> Result<BTreeSet<Lane>, LocateError> {
+        if unknown.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let broker = Arc::clone(&self.broker);
+        let topic = tokio::task::spawn_blocking(move || broker.partitions()).await;
+        let there = topic.map_err(|_| LocateError::Interrupted)??;
+        let there = there.ok_or(LocateError::NoTopic)?;
+        Ok(unknown
+            .into_iter()
+            .filter(|lane| !there.contains(lane))
+            .collect())
     }
 
     /// For a topic never seen before all lanes are asked for: their starts are stored together.
@@ -113,16 +147,10 @@ impl Locator {
         .map_err(|_| LocateError::Interrupted)?
     }
 
-    /// The stored offset, or the start of a log that does not hold it, stored from here on.
-    async fn settle(
-        &self,
-        transaction: &mut PgTransaction<'_>,
-        lane: Lane,
-        stored: i64,
-        fit: Fit,
-    ) -> Result<i64, LocateError> {
-        let start = match fit {
-            Fit::Holds => return Ok(stored),
+    /// The stored offset, or the start of a log that does not hold it.
+    fn settle(lane: Lane, stored: i64, fit: Fit) -> Result<i64, LocateError> {
+        Ok(match fit {
+            Fit::Holds => stored,
             Fit::Moved => return Err(LocateError::Moved(lane)),
             Fit::Gap { start, missing } => {
                 warn!(
@@ -144,8 +172,6 @@ impl Locator {
                 );
                 start
             }
-        };
-        offsets::relocate(transaction, &self.topic, lane, stored, start).await?;
-        Ok(start)
+        })
     }
 }

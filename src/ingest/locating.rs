@@ -19,8 +19,9 @@ use crate::telemetry::metrics::ConsumerMetrics;
 /// As for a batch: what has not come back after this never will.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether a blown fuse has been released, or has cooled down.
-const FUSE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often lanes are looked at that cannot start: whether a blown fuse has been released or has cooled
+/// down, and whether the topic has got back a partition that it lost.
+const HELD_INTERVAL: Duration = Duration::from_secs(1);
 
 pub struct Locating {
     pub locator: Locator,
@@ -45,19 +46,18 @@ impl Locating {
         loop {
             let lanes = wanted.borrow_and_update().clone();
             if lanes.is_empty() {
-                self.fused(BTreeMap::new());
-                return BTreeMap::new();
+                return self.tell(Located::default());
             }
             let located = timeout(ANSWER_TIMEOUT, self.locator.locate(&lanes));
             match located.await.unwrap_or(Err(LocateError::Silent)) {
-                Ok(Located { starts, fused }) => {
+                Ok(located) => {
                     self.health.database_back(Task::Locating);
-                    self.fused(fused);
+                    let starts = self.tell(located);
                     if !starts.is_empty() {
                         return starts;
                     }
                     tokio::select! {
-                        () = sleep(FUSE_INTERVAL) => {}
+                        () = sleep(HELD_INTERVAL) => {}
                         changed = wanted.changed() => if changed.is_err() {
                             return BTreeMap::new();
                         },
@@ -71,9 +71,15 @@ impl Locating {
         }
     }
 
-    fn fused(&self, fused: BTreeMap<Lane, String>) {
-        self.metrics.fuses(fused.keys());
-        self.health.fuses(fused);
+    /// What keeps lanes from starting goes to the probes; answers those that start.
+    fn tell(&self, located: Located) -> BTreeMap<Lane, i64> {
+        self.metrics.fuses(located.fused.keys());
+        self.health.fuses(located.fused);
+        let lanes = located.absent;
+        if self.health.absent(lanes.clone()) && !lanes.is_empty() {
+            warn!(?lanes, "the topic does not have these lanes any more");
+        }
+        located.starts
     }
 
     fn refused(&self, error: &LocateError, lanes: &[Lane]) {

@@ -20,7 +20,8 @@ mod locating;
 mod pauses;
 pub mod run;
 pub mod service;
-mod start;
+pub mod start;
+mod watching;
 mod writing;
 
 /// A batch on its way to the writer.
@@ -37,4 +38,6 @@ pub enum Report {
     Written(Written),
     /// Where lanes go on.
     Located(BTreeMap<Lane, i64>),
+    /// The stored offset of every lane, a moment ago.
+    Stored(BTreeMap<Lane, i64>),
 }

@@ -15,12 +15,13 @@ use tracing::warn;
 
 use super::broker::Broker;
 use super::client;
-use super::consumer::{Channels, Consumer, Setup};
+use super::consumer::{Channels, ConsumeError, Consumer, Setup};
 use super::context::GroupContext;
 use super::health::{Health, Task};
 use super::locate::Locator;
 use super::locating::Locating;
 use super::pauses::Pauses;
+use super::watching;
 use super::writing::Writing;
 use crate::config::{Database, Fuse, Ingest, Kafka, OffsetReset};
 use crate::status::Rules;
@@ -43,6 +44,8 @@ const STATISTICS_INTERVAL: &str = "5000";
 pub enum RunError {
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
     #[error("the database refuses the consumer's start: {0}{hint}", hint = hint(.0))]
     Start(#[source] sqlx::Error),
     #[error("no TLS session with the database: {0} (DB_SSLMODE, DB_CA)")]
@@ -117,7 +120,8 @@ impl Pipeline {
         tokio::select! {
             read = &mut reading => return Ok(read??),
             () = writing.run(closed, report.clone()) => {}
-            () = locating.run(wanted, report) => {}
+            () = locating.run(wanted, report.clone()) => {}
+            () = watching::run(self.pool.clone(), self.kafka.topic.clone(), report) => {}
         }
         stop.cancel();
         Ok(reading.await??)
@@ -231,12 +235,13 @@ impl Pipeline {
         &self,
         channels: Channels,
         stop: CancellationToken,
-    ) -> Result<JoinHandle<Result<(), KafkaError>>, KafkaError> {
+    ) -> Result<JoinHandle<Result<(), ConsumeError>>, KafkaError> {
         let setup = Setup {
-            client: client::consumer_config(&self.kafka)
+            client: client::member_config(&self.kafka)
                 .set("statistics.interval.ms", STATISTICS_INTERVAL)
                 .create_with_context(GroupContext::default())?,
             topic: self.kafka.topic.clone(),
+            membership: self.kafka.membership.clone(),
             rules: self.rules.clone(),
             limits: self.limits,
             metrics: Arc::clone(&self.metrics),

@@ -24,17 +24,21 @@ SELECT $1, n.partition, n.start, n.start
   FROM unnest($2::int[], $3::bigint[]) AS n(partition, start)
 ON CONFLICT DO NOTHING";
 
-/// Forward over a gap: what the log no longer holds counts as skipped.
+/// Forward: what is passed over counts as skipped, what the log no longer holds of it as a gap too.
 const SKIP: &str = "
 UPDATE consumer_offsets
-   SET next_offset = $4, skipped = skipped + ($4 - $3), gap = gap + ($4 - $3), updated_at = now()
+   SET next_offset = $4, skipped = skipped + ($4 - $3), gap = gap + $5, updated_at = now()
  WHERE topic = $1 AND partition = $2 AND next_offset = $3";
 
-/// Back to the start of a log made anew: the counters still add up to what was passed.
+/// Back: the counters still add up to what was passed.
 const SEND_BACK: &str = "
 UPDATE consumer_offsets
    SET next_offset = $4, first_offset = first_offset - ($3 - $4), updated_at = now()
  WHERE topic = $1 AND partition = $2 AND next_offset = $3";
+
+const COUNTERS: &str = "
+SELECT partition, first_offset, next_offset, stored, rejected, skipped, gap
+  FROM consumer_offsets WHERE topic = $1";
 
 const LOCK: &str =
     "SELECT pg_advisory_xact_lock(hashtext('payload tracker offsets'), hashtext($1))";
@@ -113,26 +117,87 @@ pub async fn insert(
     Ok(())
 }
 
-/// Moves a lane to an offset that the log holds: forward counts a gap, back counts nothing.
+/// A lane on its way to an offset that the log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    pub lane: Lane,
+    /// Where it must stand.
+    pub from: i64,
+    pub to: i64,
+    /// The first offset that the log holds.
+    pub log_start: i64,
+}
+
+impl Move {
+    /// How many offsets of those passed over the log no longer holds; 0 on the way back.
+    pub fn gap(&self) -> i64 {
+        (self.log_start.min(self.to) - self.from).max(0)
+    }
+}
+
+/// Moves a lane: forward counts what is skipped, back counts nothing. False if it did not stand there.
 ///
 /// # Errors
 ///
 /// What the database answers.
 pub async fn relocate(
-    transaction: &mut PgTransaction<'_>,
+    executor: impl PgExecutor<'_>,
     topic: &str,
-    lane: Lane,
-    from: i64,
-    to: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(if to > from { SKIP } else { SEND_BACK })
+    step: Move,
+) -> Result<bool, sqlx::Error> {
+    let is_forward = step.to > step.from;
+    let mut query = sqlx::query(if is_forward { SKIP } else { SEND_BACK })
         .bind(topic)
-        .bind(lane)
-        .bind(from)
-        .bind(to)
-        .execute(&mut **transaction)
+        .bind(step.lane)
+        .bind(step.from)
+        .bind(step.to);
+    if is_forward {
+        query = query.bind(step.gap());
+    }
+    Ok(query.execute(executor).await?.rows_affected() == 1)
+}
+
+/// What became of the offsets of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// What was passed is everything from here up to, but not including, `next`. A log that was read again counts
+    /// again, so this may lie before its start.
+    pub first: i64,
+    pub next: i64,
+    pub stored: i64,
+    pub rejected: i64,
+    pub skipped: i64,
+    /// The part of `skipped` that the log no longer held.
+    pub gap: i64,
+}
+
+/// The counters of each lane of `topic` that has an offset.
+///
+/// # Errors
+///
+/// What the database answers.
+pub async fn counters(
+    executor: impl PgExecutor<'_>,
+    topic: &str,
+) -> Result<BTreeMap<Lane, Counters>, sqlx::Error> {
+    let rows: Vec<(Lane, i64, i64, i64, i64, i64, i64)> = sqlx::query_as(COUNTERS)
+        .bind(topic)
+        .fetch_all(executor)
         .await?;
-    Ok(())
+    let counters = rows
+        .into_iter()
+        .map(|(lane, first, next, stored, rejected, skipped, gap)| {
+            let counters = Counters {
+                first,
+                next,
+                stored,
+                rejected,
+                skipped,
+                gap,
+            };
+            (lane, counters)
+        });
+    Ok(counters.collect())
 }
 
 /// Forgets where `topic` was read up to, and its counters.

@@ -1,4 +1,8 @@
-use super::super::{Authority, Kafka, OffsetReset, SaslMechanism, SecurityProtocol};
+use std::time::Duration;
+
+use super::super::{
+    AssignmentStrategy, Authority, Kafka, OffsetReset, SaslMechanism, SecurityProtocol,
+};
 use super::{File, PEM, env, message};
 
 fn properties<const N: usize>(variables: [(&str, &str); N]) -> Vec<(&'static str, String)> {
@@ -18,6 +22,12 @@ fn defaults_are_the_contracts() {
     assert_eq!(kafka.group_id, "payload_tracker");
     assert_eq!(kafka.topic, "platform.payload-status");
     assert_eq!(kafka.auto_offset_reset, OffsetReset::Latest);
+    assert_eq!(
+        kafka.membership.strategy,
+        AssignmentStrategy::CooperativeSticky
+    );
+    assert_eq!(kafka.membership.instance_id, None);
+    assert_eq!(kafka.membership.session_timeout, Duration::from_secs(10));
     assert_eq!(kafka.security_protocol, SecurityProtocol::Plaintext);
     assert_eq!(
         (kafka.ca, kafka.client_certificate, kafka.sasl),
@@ -32,12 +42,24 @@ fn variables_win_over_defaults() {
         ("KAFKA_GROUP_ID", "g"),
         ("TOPIC_PAYLOAD_STATUS", "my.topic_1"),
         ("KAFKA_AUTO_OFFSET_RESET", "Earliest"),
+        ("KAFKA_ASSIGNMENT_STRATEGY", "Range"),
+        ("KAFKA_GROUP_INSTANCE_ID", "consumer-0"),
+        ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
     ]))
     .unwrap();
+    assert_eq!(kafka.membership.strategy, AssignmentStrategy::Range);
+    assert_eq!(kafka.membership.instance_id.as_deref(), Some("consumer-0"));
+    assert_eq!(kafka.membership.session_timeout, Duration::from_secs(6));
     assert_eq!(kafka.bootstrap_servers, "a:9092,[::1]:9093");
     assert_eq!(kafka.group_id, "g");
     assert_eq!(kafka.topic, "my.topic_1");
     assert_eq!(kafka.auto_offset_reset, OffsetReset::Earliest);
+}
+
+#[test]
+fn a_session_outlasts_a_restart_where_the_member_has_a_name() {
+    let kafka = Kafka::load(&env([("KAFKA_GROUP_INSTANCE_ID", "a")])).unwrap();
+    assert_eq!(kafka.membership.session_timeout, Duration::from_secs(45));
 }
 
 #[test]
@@ -133,19 +155,30 @@ fn without_a_protocol_no_password_travels_in_the_clear() {
 #[test]
 fn a_wrong_value_is_named_with_what_is_allowed() {
     let servers = "allowed is host:port, several with commas";
-    let topic = "allowed is 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";
+    let name = "allowed is 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";
     let mechanism = "allowed is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512";
     for (name, value, allowed) in [
         ("KAFKA_BOOTSTRAP_SERVERS", "localhost", servers),
         ("KAFKA_BOOTSTRAP_SERVERS", "localhost:0", servers),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,", servers),
         ("KAFKA_BOOTSTRAP_SERVERS", "a b:9092", servers),
-        ("TOPIC_PAYLOAD_STATUS", "^platform.*", topic),
-        ("TOPIC_PAYLOAD_STATUS", "..", topic),
+        ("TOPIC_PAYLOAD_STATUS", "^platform.*", name),
+        ("TOPIC_PAYLOAD_STATUS", "..", name),
         (
             "KAFKA_AUTO_OFFSET_RESET",
             "newest",
             "allowed is earliest, latest",
+        ),
+        (
+            "KAFKA_ASSIGNMENT_STRATEGY",
+            "sticky",
+            "allowed is cooperative-sticky, range, roundrobin",
+        ),
+        ("KAFKA_GROUP_INSTANCE_ID", "pod 1", name),
+        (
+            "KAFKA_SESSION_TIMEOUT_MS",
+            "5999",
+            "allowed is a whole number from 6000 to 300000",
         ),
         ("KAFKA_SASL_MECHANISM", "GSSAPI", mechanism),
         (

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaResult;
-use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use super::Consumer;
-use crate::ingest::context::GroupContext;
 use crate::store::batch::Lane;
 
 impl Consumer {
     /// New lanes are fetched once their start is stored; until then the group sees them as taken.
     pub(super) fn assigned(&mut self, lanes: Vec<Lane>) {
         info!(?lanes, "lanes assigned");
-        self.apply(&[], |client, list| client.incremental_assign(list));
+        tell("taking lanes", self.fetch(&BTreeMap::new()));
         self.intake.assign(lanes);
         self.locate();
     }
@@ -28,13 +27,13 @@ impl Consumer {
         );
         // A stop has a wait of its own, and both together would take too long.
         let stop = self.stop.clone();
-        self.drain(|| stop.is_cancelled());
+        self.drain(|lane| lanes.contains(&lane), || stop.is_cancelled());
         let read: Vec<Lane> = lanes
             .iter()
             .copied()
             .filter(|lane| self.intake.release(*lane))
             .collect();
-        self.apply(&read, |client, list| client.incremental_unassign(list));
+        tell("letting go of lanes", self.give_up(&read));
         self.progress.released(lanes);
         self.locate();
     }
@@ -42,14 +41,10 @@ impl Consumer {
     /// The client sends this before anything it sends about an assignment later on, so lanes
     /// that are let go leave with their last offset.
     pub(super) fn commit_group_offsets(&self, committed: &BTreeMap<Lane, i64>) {
-        let held = self.intake.reading();
-        let mut list = TopicPartitionList::new();
-        for (lane, next) in committed.iter().filter(|(lane, _)| held.contains(lane)) {
-            let offset = Offset::Offset(*next);
-            if let Err(error) = list.add_partition_offset(&self.setup.topic, *lane, offset) {
-                warn!(%error, lane, next, "impossible offset");
-            }
-        }
+        let held = self.intake.positions();
+        let mut kept = committed.clone();
+        kept.retain(|lane, _| held.contains_key(lane));
+        let list = self.positions(&kept);
         if list.count() > 0
             && let Err(error) = self.setup.client.commit(&list, CommitMode::Async)
         {
@@ -59,18 +54,10 @@ impl Consumer {
 
     pub(super) fn located(&mut self, starts: BTreeMap<Lane, i64>) {
         self.progress.stored(&starts);
-        let mut list = TopicPartitionList::new();
-        let mut started = Vec::new();
-        for (lane, next) in starts {
-            if self.intake.start(lane, next) {
-                started.push(lane);
-                let topic = &self.setup.topic;
-                if let Err(error) = list.add_partition_offset(topic, lane, Offset::Offset(next)) {
-                    warn!(%error, lane, next, "impossible start");
-                }
-            }
-        }
-        match self.setup.client.incremental_assign(&list) {
+        let mut starts = starts;
+        starts.retain(|lane, next| self.intake.start(*lane, *next));
+        let started: Vec<Lane> = starts.keys().copied().collect();
+        match self.fetch(&starts) {
             Ok(()) if self.paused => self.pause(&started),
             // The client remembers a pause beyond the assignment it was made in.
             Ok(()) => self.resume(&started),
@@ -102,7 +89,7 @@ impl Consumer {
             .filter(|lane| self.intake.restart(*lane))
             .collect();
         if !read.is_empty() {
-            self.apply(&read, |client, list| client.incremental_unassign(list));
+            tell("stopping lanes", self.stop_fetching(&read));
             self.locate();
         }
     }
@@ -111,33 +98,33 @@ impl Consumer {
     /// may be unknown to the broker by now.
     fn locate(&self) {
         let waiting = self.intake.locating();
-        self.setup.health.locating(waiting.len());
+        self.setup.health.locating(&waiting);
         self.channels.locate.send_replace(waiting);
     }
 
-    fn apply(
-        &self,
-        lanes: &[Lane],
-        change: impl Fn(&BaseConsumer<GroupContext>, &TopicPartitionList) -> KafkaResult<()>,
-    ) {
-        if let Err(error) = change(&self.setup.client, &self.list(lanes)) {
-            warn!(%error, ?lanes, "changing what is read");
-        }
-    }
-
     pub(super) fn pause(&self, lanes: &[Lane]) {
-        self.apply(lanes, |client, list| client.pause(list));
+        tell("pausing lanes", self.setup.client.pause(&self.list(lanes)));
     }
 
     pub(super) fn resume(&self, lanes: &[Lane]) {
-        self.apply(lanes, |client, list| client.resume(list));
+        tell(
+            "resuming lanes",
+            self.setup.client.resume(&self.list(lanes)),
+        );
     }
 
-    fn list(&self, lanes: &[Lane]) -> TopicPartitionList {
+    pub(super) fn list(&self, lanes: &[Lane]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(lanes.len());
         for lane in lanes {
             list.add_partition(&self.setup.topic, *lane);
         }
         list
+    }
+}
+
+/// What is read is told anew with the group's next answer.
+fn tell(what: &str, done: KafkaResult<()>) {
+    if let Err(error) = done {
+        warn!(%error, "{what}");
     }
 }

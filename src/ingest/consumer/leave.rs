@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::{info, warn};
 
+use super::assignment::answer_all;
 use crate::ingest::context::GroupContext;
 
 /// How long the brokers have for their answers.
@@ -19,6 +20,7 @@ const LEAVE_WAIT: Duration = Duration::from_secs(3);
 pub fn leave(client: BaseConsumer<GroupContext>) {
     info!("leaving the group");
     client.context().close();
+    answer_all(&client);
     let (done, left) = channel();
     thread::spawn(move || {
         drop(client);

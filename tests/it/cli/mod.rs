@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod offsets;
 mod seed;
 mod send;
 pub mod tool;

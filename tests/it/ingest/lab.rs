@@ -88,6 +88,19 @@ impl Lab {
         .unwrap();
     }
 
+    /// Moves a lane back behind its consumer's back, counters and all.
+    pub async fn move_lane(&self, partition: i32, offset: i64) {
+        sqlx::query(
+            "UPDATE consumer_offsets SET stored = stored - (next_offset - $2), next_offset = $2
+              WHERE partition = $1",
+        )
+        .bind(partition)
+        .bind(offset)
+        .execute(self.pool())
+        .await
+        .unwrap();
+    }
+
     /// A consumer with these settings besides the lab's; the later of two of one name counts.
     pub fn consumer(&self, settings: &[(&str, &str)]) -> Process {
         let own = settings

@@ -158,9 +158,9 @@ async fn a_partition_that_came_later_is_read_from_its_beginning_whatever_the_pol
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Apache Kafka: make test-kafka"]
-async fn a_topic_made_anew_with_fewer_partitions_is_read_from_its_beginning() {
+async fn a_topic_made_anew_with_fewer_partitions_is_read_from_its_beginning_and_ready() {
     let lab = Lab::with_partitions(4).await;
-    let _consumer = lab.ready_consumer(&[]).await;
+    let consumer = lab.ready_consumer(&[]).await;
     for lane in 0..4 {
         lab.kafka.send(Some(lane), statuses(100)).await;
     }
@@ -173,6 +173,17 @@ async fn a_topic_made_anew_with_fewer_partitions_is_read_from_its_beginning() {
     // The group learns of the partitions that are gone with its next look at the metadata, within 30 s.
     let totals = lab.passed(460, SOON).await;
     assert_eq!((totals.statuses, totals.stored), (460, 460));
+    is_ready(&consumer).await;
+    assert!(
+        consumer
+            .log()
+            .contains("the topic does not have these lanes")
+    );
+    // The group may still hold on to them: when they are back they are read.
+    lab.kafka.grow_topic(4).await;
+    lab.kafka.send(Some(3), statuses(10)).await;
+    assert_eq!(lab.passed(470, SOON).await.stored, 470);
+    is_ready(&consumer).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
