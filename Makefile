@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kafka kafka openapi lint deny prerequisites
+.PHONY: help run test test-kafka chaos fuzz kafka openapi lint deny prerequisites
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,7 +13,13 @@ test: prerequisites ## Unit, property and integration tests
 	cargo test
 
 test-kafka: prerequisites ## The same and the fault tests, against Apache Kafka itself
-	scripts/kafka/run cargo test -- --include-ignored
+	scripts/kafka/run cargo test -- --include-ignored --skip chaos::every_message
+
+chaos: prerequisites ## Everything fails at once for CHAOS_MINUTES (3): is each message found once?
+	cargo test --test it chaos:: -- --include-ignored --nocapture
+
+fuzz: prerequisites ## Message::decode on inputs that a fuzzer makes up, for FUZZ_SECONDS (60)
+	scripts/fuzz
 
 kafka: ## Apache Kafka alone, on localhost:29092
 	exec scripts/kafka/run
@@ -24,11 +30,13 @@ openapi: prerequisites ## Writes api/openapi.json anew
 
 lint: prerequisites ## Format, clippy and rustdoc, warnings denied
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --lib
 
 deny: ## Licences, bans and sources of the dependencies
 	cargo deny check bans licenses sources
+	cargo deny --manifest-path fuzz/Cargo.toml check bans licenses sources
 
 prerequisites:
 	@scripts/prerequisites

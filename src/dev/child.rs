@@ -12,13 +12,17 @@ use tokio::time::Instant;
 /// How often a process that was told to end is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Signals a child is ended with.
+/// Signals for a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Interrupt,
     Quit,
     Terminate,
     Kill,
+    /// Freezes it, as a machine that swaps or is suspended does.
+    Stop,
+    /// Has it go on where it was stopped.
+    Continue,
 }
 
 impl Signal {
@@ -28,6 +32,8 @@ impl Signal {
             Self::Quit => libc::SIGQUIT,
             Self::Terminate => libc::SIGTERM,
             Self::Kill => libc::SIGKILL,
+            Self::Stop => libc::SIGSTOP,
+            Self::Continue => libc::SIGCONT,
         }
     }
 }

@@ -238,4 +238,6 @@ impl Intake {
 }
 
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;

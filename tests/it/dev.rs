@@ -1,7 +1,7 @@
 //! `pt dev` as a person runs it.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use payload_tracker::dev::child::{Signal, alive};
@@ -60,6 +60,14 @@ impl Dev {
             .collect()
     }
 
+    /// Stops it in order. One that is killed, as at the end of a test, leaves its services to end by themselves,
+    /// which takes them seconds without database and broker: they would outlive the test.
+    async fn end(mut self) {
+        self.process.signal(Signal::Interrupt);
+        self.process.exited(STOPPED_WITHIN).await;
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+
     async fn all_gone(&self, pids: &[u32]) {
         eventually("the end of every child", STOPPED_WITHIN, || async {
             (!pids.iter().any(|pid| alive(*pid))).then_some(())
@@ -78,6 +86,21 @@ fn parent(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     fields.split(' ').nth(1)?.parse().ok()
+}
+
+/// Every process that was told of the folder, by an argument or by its environment.
+fn processes_of(folder: &Path) -> Vec<u32> {
+    let mark = folder.as_os_str().as_encoded_bytes();
+    let is_told = |pid: &u32| {
+        ["cmdline", "environ"].iter().any(|file| {
+            let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            text.windows(mark.len()).any(|part| part == mark)
+        })
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(is_told)
+        .collect()
 }
 
 fn folder() -> PathBuf {
@@ -117,8 +140,7 @@ async fn pt_dev_answers_stops_in_order_and_comes_back_with_its_data() {
     let port = again.process.public_port;
     let kept = format!("http://localhost:{port}/api/v1/payloads/{id}");
     assert!(statuses(&kept).await.contains("success"));
-    drop(again);
-    std::fs::remove_dir_all(&dev.folder).ok();
+    again.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,8 +153,26 @@ async fn a_killed_pt_dev_leaves_nothing_in_the_way_of_the_next() {
     let next = Dev::start(dev.folder.clone());
     next.ready().await;
     dev.all_gone(&children).await;
-    drop(next);
-    std::fs::remove_dir_all(&dev.folder).ok();
+    next.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pt_dev_killed_at_any_moment_leaves_no_process() {
+    // Before and between the starts of PostgreSQL, consumer and API, and once all run.
+    for children in 0..=3 {
+        let dev = Dev::start(folder());
+        eventually("children", READY_WITHIN, || async {
+            (dev.children().len() >= children).then_some(())
+        })
+        .await;
+        let folder = dev.folder.clone();
+        drop(dev);
+        eventually("the end of every process", STOPPED_WITHIN, || async {
+            processes_of(&folder).is_empty().then_some(())
+        })
+        .await;
+        std::fs::remove_dir_all(&folder).ok();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,9 +244,7 @@ async fn any_client_reaches_the_stable_address() {
         (code == 200).then_some(())
     })
     .await;
-    let folder = dev.folder.clone();
-    drop(dev);
-    std::fs::remove_dir_all(&folder).ok();
+    dev.end().await;
 }
 
 async fn send(port: u16, value: &str) {

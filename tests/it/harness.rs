@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedMessage;
-use sea_orm::sqlx::{query, query_scalar};
+use sea_orm::sqlx::{query, query_scalar, raw_sql};
 
 use crate::support::{self, TestDatabase, eventually};
 
@@ -75,6 +75,25 @@ async fn the_proxy_cuts_refuses_and_restores() {
     query("SELECT 1").execute(&mut session).await.unwrap();
     proxy.cut();
     assert!(query("SELECT 1").execute(&mut session).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_loses_an_answer_after_what_was_asked_took_place() {
+    let database = support::empty_database().await;
+    let proxy = support::Proxy::to(database.config().port).await;
+    let mut config = database.config();
+    config.port = proxy.port();
+    proxy.lose_answers(b"CREATE TABLE", 1);
+    let mut session = support::connect(&config).await.unwrap();
+    let asked = raw_sql("CREATE TABLE there ()").execute(&mut session).await;
+    assert!(asked.is_err());
+    assert_eq!(proxy.answers_to_lose(), 0);
+    let took_place: bool = query_scalar("SELECT to_regclass('there') IS NOT NULL")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    assert!(took_place);
+    assert!(support::connect(&config).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

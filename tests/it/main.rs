@@ -1,6 +1,7 @@
 //! Integration tests: real PostgreSQL, a real Kafka protocol over TCP, the real binaries.
 
 mod api;
+mod chaos;
 mod cli;
 mod dev;
 mod docs;

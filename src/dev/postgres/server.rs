@@ -110,6 +110,11 @@ impl Server {
         }
     }
 
+    /// Ends the server as a crash of it does: it writes nothing more, and the next start recovers.
+    pub async fn crash(mut self) {
+        self.child.end(Signal::Quit, QUIT_WITHIN).await.ok();
+    }
+
     /// PostgreSQL writes its state into the eighth line of its lock file, for `pg_ctl` to wait by.
     async fn ready(&mut self, cluster: &Cluster) -> Result<(), PostgresError> {
         let deadline = Instant::now() + READY_WITHIN;

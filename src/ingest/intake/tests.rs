@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::DateTime;
-use proptest::prelude::*;
 
 use super::*;
 use crate::status::Reason;
@@ -120,107 +118,4 @@ fn what_is_not_being_read_is_stale() {
     assert!(intake.release(0));
     assert!(intake.is_empty(), "its part goes with the lane");
     assert!(!intake.start(0, 9), "a late answer starts nothing");
-}
-
-/// One thing that happens to a consumer of one lane.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Receive,
-    /// The open batch is handed over and its transaction commits.
-    Commit,
-    /// It is handed over and refused; the lane goes on at the stored offset.
-    Refuse,
-    /// The group takes the lane away and gives it back.
-    Revoke,
-    /// The process dies and another starts.
-    Crash,
-    /// Another consumer writes a batch of its own from the stored offset.
-    Overtake,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        8 => Just(Step::Receive),
-        3 => Just(Step::Commit),
-        1 => Just(Step::Refuse),
-        1 => Just(Step::Revoke),
-        1 => Just(Step::Crash),
-        1 => Just(Step::Overtake),
-    ];
-    proptest::collection::vec(step, 0..200)
-}
-
-/// The stored side: the fence, and how often each offset was written.
-#[derive(Default)]
-struct Stored {
-    next: i64,
-    rows: BTreeMap<i64, usize>,
-}
-
-impl Stored {
-    /// As the writer does: a part commits only where it starts at the stored offset.
-    fn commit(&mut self, batch: &Batch) -> bool {
-        let Some(part) = batch.parts.get(&0) else {
-            return true;
-        };
-        if part.start != self.next {
-            return false;
-        }
-        for stored in &part.stored {
-            *self.rows.entry(stored.offset).or_default() += 1;
-        }
-        self.next = part.end;
-        true
-    }
-}
-
-proptest! {
-    #[test]
-    fn every_offset_is_stored_exactly_once_whatever_happens(steps in steps()) {
-        let mut stored = Stored::default();
-        let mut intake = reading(limits(1_000, 100_000), 0, 0);
-        let mut position = 0;
-        for step in steps {
-            match step {
-                Step::Receive => {
-                    receive(&mut intake, 0, position);
-                    position += 1;
-                    continue;
-                }
-                Step::Commit => {
-                    let batch = intake.take();
-                    if stored.commit(&batch) {
-                        continue;
-                    }
-                    prop_assert!(intake.restart(0));
-                }
-                Step::Refuse => {
-                    intake.take();
-                    prop_assert!(intake.restart(0));
-                }
-                Step::Revoke => {
-                    intake.release(0);
-                    intake.assign([0]);
-                }
-                Step::Crash => {
-                    intake = Intake::new(limits(1_000, 100_000));
-                    intake.assign([0]);
-                }
-                Step::Overtake => {
-                    let mut other = reading(limits(10, 1_000), 0, stored.next);
-                    receive(&mut other, 0, stored.next);
-                    prop_assert!(stored.commit(&other.take()));
-                    continue;
-                }
-            }
-            prop_assert!(intake.start(0, stored.next));
-            position = stored.next;
-        }
-        if !stored.commit(&intake.take()) {
-            // Overtaken at the very end: what is left is read again.
-            prop_assert!(stored.next > 0);
-        }
-        let once: BTreeMap<i64, usize> = (0..stored.next).map(|offset| (offset, 1)).collect();
-        prop_assert_eq!(stored.rows, once);
-    }
 }

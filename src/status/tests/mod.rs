@@ -1,6 +1,8 @@
 //! The contract's section 1, sentence by sentence; over real producers' messages; over anything.
 
+mod corpus;
 mod dates;
+mod invariants;
 mod json;
 mod properties;
 mod rejects;

@@ -82,6 +82,19 @@ async fn connections_cut_at_any_moment_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_was_lost_is_settled_not_repeated() {
+    let lab = Lab::with_partitions(2).await;
+    let proxy = Proxy::to(lab.database.config().port).await;
+    let consumer = consumer_through(&lab, &proxy, &[("BATCH_MAX_MESSAGES", "100")]);
+    is_ready(&consumer).await;
+    proxy.lose_answers(b"COMMIT", 10);
+    lab.kafka.send(None, statuses(2_000)).await;
+    assert_eq!(lab.passed(2_000, SOON).await, Totals::of(2_000));
+    assert_eq!(proxy.answers_to_lose(), 0);
+    assert!(!consumer.log().contains("another consumer moved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_backends_are_taken_for_what_they_are() {
     let lab = Lab::with_partitions(2).await;
     let consumer = lab.ready_consumer(&[("BATCH_MAX_MESSAGES", "100")]).await;

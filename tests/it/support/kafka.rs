@@ -28,10 +28,10 @@ impl Cluster {
         }
     }
 
-    fn bootstrap(&self) -> String {
+    fn topic(&'static self) -> TestKafka {
         match self {
-            Self::Embedded(broker) => broker.bootstrap(),
-            Self::External(bootstrap) => bootstrap.clone(),
+            Self::Embedded(broker) => TestKafka::new(broker.bootstrap(), Some(broker)),
+            Self::External(bootstrap) => TestKafka::at(bootstrap.clone()),
         }
     }
 }
@@ -39,13 +39,7 @@ impl Cluster {
 /// The run's broker, and names nobody else uses. The topic is not made yet.
 pub async fn kafka() -> TestKafka {
     let cluster = SHARED.get_or_init(|| async { Cluster::start() }).await;
-    let unique = Uuid::new_v4().simple();
-    TestKafka {
-        bootstrap: cluster.bootstrap(),
-        topic: format!("it-{unique}"),
-        group: format!("group-{unique}"),
-        cluster,
-    }
+    cluster.topic()
 }
 
 /// A topic and a group of the test's own.
@@ -53,15 +47,31 @@ pub struct TestKafka {
     pub bootstrap: String,
     pub topic: String,
     pub group: String,
-    cluster: &'static Cluster,
+    /// None where it is Apache Kafka.
+    embedded: Option<&'static Broker>,
 }
 
 impl TestKafka {
+    /// Of an Apache Kafka that is reached there.
+    pub fn at(bootstrap: String) -> Self {
+        Self::new(bootstrap, None)
+    }
+
+    fn new(bootstrap: String, embedded: Option<&'static Broker>) -> Self {
+        let unique = Uuid::new_v4().simple();
+        Self {
+            bootstrap,
+            topic: format!("it-{unique}"),
+            group: format!("group-{unique}"),
+            embedded,
+        }
+    }
+
     /// Makes the topic.
     pub async fn create_topic(&self, partitions: u16) {
-        match self.cluster {
-            Cluster::Embedded(broker) => broker.create_topic(&self.topic, partitions).unwrap(),
-            Cluster::External(_) => self.create_topic_as_admin(partitions).await,
+        match self.embedded {
+            Some(broker) => broker.create_topic(&self.topic, partitions).unwrap(),
+            None => self.create_topic_as_admin(partitions).await,
         }
     }
 
@@ -102,7 +112,7 @@ impl TestKafka {
     /// Has the broker forget the beginning of a partition and answers the first offset it still holds. The embedded
     /// one has done so by itself where it was sent more than its 5 MiB.
     pub async fn forget_beginning(&self, partition: i32, messages: i64) -> i64 {
-        if let Cluster::External(_) = self.cluster {
+        if self.embedded.is_none() {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&self.topic, partition, Offset::Offset(messages))
                 .unwrap();

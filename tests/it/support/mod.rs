@@ -1,13 +1,16 @@
 //! What every test may use: one PostgreSQL server and one Kafka broker a run, a database and a topic of its
 //! own a test, the real binaries as processes, a proxy that cuts connections, and waiting by condition.
 
+mod broker;
 mod database;
 mod kafka;
 mod process;
 mod proxy;
 mod server;
+mod sweeper;
 mod wait;
 
+pub use broker::OwnBroker;
 pub use database::{TestDatabase, connect, database, empty_database};
 pub use kafka::{TestKafka, kafka};
 pub use process::{Process, free_port};

@@ -89,6 +89,11 @@ impl Process {
         status.unwrap_or_else(|| panic!("{} still runs after {limit:?}", self.name))
     }
 
+    /// How it ended by itself; none while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Sends a signal and does not wait.
     pub fn signal(&mut self, signal: Signal) {
         self.child.signal(signal);

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,6 +14,14 @@ struct Line {
     up: bool,
     /// Connections that were refused so far.
     refused: u32,
+    lossy: Option<Lossy>,
+}
+
+/// Answers to come that will be lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Lossy {
+    question: &'static [u8],
+    times: u32,
 }
 
 /// A TCP proxy on 127.0.0.1 that can cut its connections, as a network does.
@@ -31,6 +40,7 @@ impl Proxy {
             cuts: 0,
             up: true,
             refused: 0,
+            lossy: None,
         });
         let line = Arc::new(line);
         let accept = tokio::spawn(accept(listener, target, Arc::clone(&line)));
@@ -62,6 +72,18 @@ impl Proxy {
     pub fn restore(&self) {
         self.line.send_modify(|line| line.up = true);
     }
+
+    /// So many times, lets a question with these bytes through and ends the connection when the answer comes,
+    /// which the client never sees.
+    pub fn lose_answers(&self, question: &'static [u8], times: u32) {
+        let lossy = (times > 0).then_some(Lossy { question, times });
+        self.line.send_modify(|line| line.lossy = lossy);
+    }
+
+    /// How many of these are still to come.
+    pub fn answers_to_lose(&self) -> u32 {
+        self.line.borrow().lossy.map_or(0, |lossy| lossy.times)
+    }
 }
 
 impl Drop for Proxy {
@@ -77,22 +99,65 @@ async fn accept(listener: TcpListener, target: u16, line: Arc<watch::Sender<Line
             return;
         };
         if line.borrow().up {
-            tokio::spawn(forward(client, target, line.subscribe()));
+            tokio::spawn(forward(client, target, Arc::clone(&line)));
         } else {
             line.send_modify(|line| line.refused += 1);
         }
     }
 }
 
-async fn forward(mut client: TcpStream, target: u16, mut line: watch::Receiver<Line>) {
+async fn forward(mut client: TcpStream, target: u16, line: Arc<watch::Sender<Line>>) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
         return;
     };
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
     let begun = line.borrow().cuts;
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-        _ = line.wait_for(|line| line.cuts != begun) => {}
+    let mut changes = line.subscribe();
+    let (from_client, mut to_client) = client.split();
+    let (mut from_server, to_server) = server.split();
+    let is_lossy = tokio::select! {
+        is_lossy = ask(from_client, to_server, &line) => is_lossy,
+        _ = tokio::io::copy(&mut from_server, &mut to_client) => false,
+        _ = changes.wait_for(|line| line.cuts != begun) => false,
+    };
+    if is_lossy {
+        from_server.read_exact(&mut [0; 1]).await.ok();
     }
+}
+
+/// Forwards what the client says until it ends, false, or asked what its answer will be lost to, true.
+async fn ask(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: &watch::Sender<Line>,
+) -> bool {
+    let mut said = vec![0; 64 * 1024];
+    loop {
+        let length = match from.read(&mut said).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) => length,
+        };
+        let is_lossy = takes_loss(&said[..length], line);
+        if to.write_all(&said[..length]).await.is_err() {
+            return false;
+        }
+        if is_lossy {
+            return true;
+        }
+    }
+}
+
+fn takes_loss(said: &[u8], line: &watch::Sender<Line>) -> bool {
+    let asks = |question: &[u8]| said.windows(question.len()).any(|part| part == question);
+    line.send_if_modified(|line| match &mut line.lossy {
+        Some(lossy) if asks(lossy.question) => {
+            lossy.times -= 1;
+            if lossy.times == 0 {
+                line.lossy = None;
+            }
+            true
+        }
+        _ => false,
+    })
 }

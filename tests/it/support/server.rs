@@ -1,8 +1,6 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,16 +8,9 @@ use payload_tracker::config::Database;
 use payload_tracker::dev::postgres::{Home, Options, Server, Source};
 use tokio::sync::OnceCell;
 
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// Waits for the end of its input, which comes when the test process ends however it ends, then for the
-/// server to be gone, and removes the cluster.
-const SWEEP: &str = r#"
-cat >/dev/null
-n=0
-while [ -e "$1/data/postmaster.pid" ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done
-rm -rf -- "$1"
-"#;
+use super::sweeper::{Sweeper, sweep};
 
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// The run's one server. It ends with the process.
 static SHARED: OnceCell<OwnServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -33,7 +24,7 @@ pub async fn own_server() -> OwnServer {
     let home = Home::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".dev")).unwrap();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("test-{}-{number}", std::process::id());
-    let sweeper = sweep(home.folder().join(&name));
+    let sweeper = sweep(&home.folder().join(&name), "data/postmaster.pid");
     let mut own = OwnServer {
         home,
         name,
@@ -51,7 +42,7 @@ pub struct OwnServer {
     name: String,
     port: u16,
     server: Option<Server>,
-    _sweeper: Child,
+    _sweeper: Sweeper,
 }
 
 impl OwnServer {
@@ -70,6 +61,12 @@ impl OwnServer {
     pub async fn stop(&mut self) {
         let server = self.server.take().expect("stopped already");
         server.stop(STOP_WITHIN).await;
+    }
+
+    /// Ends it as a crash does: what is committed is found again in its log.
+    pub async fn crash(&mut self) {
+        let server = self.server.take().expect("stopped already");
+        server.crash().await;
     }
 
     /// Starts it anew with TLS offered on this certificate. Sessions in the clear stay possible.
@@ -105,16 +102,4 @@ impl OwnServer {
         self.port = server.port();
         self.server = Some(server);
     }
-}
-
-fn sweep(folder: PathBuf) -> Child {
-    Command::new("sh")
-        .args(["-c", SWEEP, "sh"])
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap()
 }
