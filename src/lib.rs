@@ -14,6 +14,8 @@ pub mod config;
 pub mod dev;
 /// Kafka to store: consumer thread, lanes, batches.
 pub mod ingest;
+/// Moments as people name them.
+pub mod since;
 /// The domain: what a status message is and when it is rejected. Pure, no I/O.
 pub mod status;
 /// PostgreSQL: sessions, entities, the bulk writer, partitions, offsets, migrations.

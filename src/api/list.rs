@@ -1,4 +1,4 @@
-//! What both lists have in common: a page of rows and a count beside it.
+//! What all lists have in common: a page of rows and a count beside it.
 
 use std::time::Instant;
 

@@ -3,6 +3,7 @@
 //! `router` is the map. A request passes through `middleware`, its query string through `params`, and
 //! its question through `reading` to the database; what goes wrong becomes a `problem`.
 
+mod accounting;
 mod app;
 mod duration;
 mod list;
@@ -13,8 +14,11 @@ mod params;
 mod payload;
 mod payloads;
 pub mod problem;
+mod producers;
 mod reading;
 mod ready;
+mod reject;
+mod rejects;
 mod render;
 mod router;
 pub mod server;

@@ -24,6 +24,7 @@ use super::router::{MOUNTS, probe_document, resources};
     tags(
         (name = "payloads", description = "Uploads, each under its request id"),
         (name = "statuses", description = "What services said about payloads"),
+        (name = "rejects", description = "Messages that did not become statuses, and what is to be said of their senders"),
         (name = "probes", description = "How the service itself is"),
     )
 )]

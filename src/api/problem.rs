@@ -20,6 +20,8 @@ pub enum Problem {
     TooWide(&'static str),
     #[error("payload with id: {0} not found")]
     PayloadNotFound(String),
+    #[error("reject with id: {0} not found")]
+    RejectNotFound(String),
     #[error("there is nothing at {0}")]
     RouteNotFound(String),
     #[error("{0} is not allowed here")]
@@ -36,7 +38,9 @@ impl Problem {
     fn status(&self) -> StatusCode {
         match self {
             Self::BadParameter(_) | Self::TooWide(_) => StatusCode::BAD_REQUEST,
-            Self::PayloadNotFound(_) | Self::RouteNotFound(_) => StatusCode::NOT_FOUND,
+            Self::PayloadNotFound(_) | Self::RejectNotFound(_) | Self::RouteNotFound(_) => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

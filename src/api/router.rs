@@ -13,7 +13,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::app::App;
 use super::problem::{method_not_allowed, route_not_found};
-use super::{middleware, openapi, payload, payloads, statuses};
+use super::{
+    accounting, middleware, openapi, payload, payloads, producers, reject, rejects, statuses,
+};
 use crate::telemetry::probes::{self, ReadyCheck};
 
 /// Where the same resources are found: as themselves, behind the platform's gateway, and as the Go
@@ -66,6 +68,10 @@ pub(super) fn resources() -> OpenApiRouter<App> {
         .routes(routes!(payloads::list))
         .routes(routes!(payload::get))
         .routes(routes!(statuses::list))
+        .routes(routes!(rejects::list))
+        .routes(routes!(reject::get))
+        .routes(routes!(accounting::get))
+        .routes(routes!(producers::get))
 }
 
 /// The documents of what lies beside the mounts.

@@ -9,6 +9,7 @@ mod health;
 mod migrate;
 mod offsets;
 mod producer;
+mod rejects;
 mod seed;
 mod send;
 pub mod service;
@@ -45,6 +46,7 @@ enum Command {
     Seed(seed::Args),
     Send(Box<send::Args>),
     Track(track::Args),
+    Rejects(rejects::Args),
     Fuse(fuse::Args),
     Offsets(offsets::Args),
     Health(health::Args),
@@ -62,6 +64,7 @@ impl Cli {
             Command::Seed(args) => seed::run(args).await,
             Command::Send(args) => send::run(*args).await,
             Command::Track(args) => track::run(args).await,
+            Command::Rejects(args) => rejects::run(args).await,
             Command::Fuse(args) => fuse::run(args).await,
             Command::Offsets(args) => offsets::run(args).await,
             Command::Health(args) => health::run(args).await,

@@ -4,7 +4,7 @@
 //! halved until the row stands alone; its neighbours are committed on the way. Pure.
 
 use super::batch::{Batch, Part};
-use crate::status::{Reason, Reject};
+use crate::status::{Message, Reason, Reject};
 
 /// A refused batch, one step further.
 #[derive(Debug)]
@@ -69,26 +69,30 @@ fn split(mut part: Part, offset: i64) -> (Part, Part) {
 
 fn reject_all(mut batch: Batch, refusal: &Refusal) -> Batch {
     for part in batch.parts.values_mut() {
-        part.reject(|message| {
-            let reject = Reject {
-                reason: Reason::RefusedByDatabase,
-                detail: detail(refusal),
-                service: Some(message.service.clone()),
-                request_id: Some(message.request_id.clone()),
-            };
-            Some((reject, refusal.sqlstate.clone()))
-        });
+        part.reject(|message| Some((refusal.reject(message), refusal.sqlstate.clone())));
     }
     batch
 }
 
-fn detail(refusal: &Refusal) -> String {
-    match &refusal.sqlstate {
-        Some(code) => format!(
-            "PostgreSQL refuses the row, SQLSTATE {code}: {}",
-            refusal.message
-        ),
-        None => format!("PostgreSQL refuses the row: {}", refusal.message),
+impl Refusal {
+    /// Why `message`, which is to blame, is not stored.
+    pub fn reject(&self, message: &Message) -> Reject {
+        Reject {
+            reason: Reason::RefusedByDatabase,
+            detail: self.detail(),
+            service: Some(message.service.clone()),
+            request_id: Some(message.request_id.clone()),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match &self.sqlstate {
+            Some(code) => format!(
+                "PostgreSQL refuses the row, SQLSTATE {code}: {}",
+                self.message
+            ),
+            None => format!("PostgreSQL refuses the row: {}", self.message),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub mod halving;
 pub mod migrate;
 pub mod offsets;
 pub mod partitions;
+pub mod producers;
+pub mod redrive;
 pub mod session;
 mod statements;
 pub mod writer;

@@ -64,13 +64,35 @@ SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[], 
 
 const INSERT_REJECTS: &str = "
 INSERT INTO rejects
-       (topic, partition, \"offset\", key, value, reason, detail, service, request_id)
+       (topic, partition, \"offset\", key, value, reason, detail, service, request_id,
+        sqlstate, produced_at)
 SELECT $1, r.* FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[],
-                           $7::text[], $8::text[], $9::text[]) AS r";
+                           $7::text[], $8::text[], $9::text[], $10::text[],
+                           $11::timestamptz[]) AS r";
+
+/// Inserts or updates payloads and gives the ids of all; of fewer if one vanished meanwhile.
+///
+/// Two statements, not one with a CTE: a CTE reads with the snapshot of its start and can miss
+/// a row that another writer inserted meanwhile.
+pub async fn put_payloads(
+    transaction: &mut PgTransaction<'_>,
+    payloads: &BTreeMap<&str, Payload<'_>>,
+) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let mut ids = upsert_payloads(transaction, payloads).await?;
+    let unchanged: Vec<&str> = payloads
+        .keys()
+        .filter(|request_id| !ids.contains_key(**request_id))
+        .copied()
+        .collect();
+    if !unchanged.is_empty() {
+        ids.extend(payload_ids(transaction, &unchanged).await?);
+    }
+    Ok(ids)
+}
 
 /// Inserts or updates payloads; the ids of those that were there and did not change are not
 /// among the answer.
-pub async fn upsert_payloads(
+async fn upsert_payloads(
     transaction: &mut PgTransaction<'_>,
     payloads: &BTreeMap<&str, Payload<'_>>,
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
@@ -93,7 +115,7 @@ pub async fn upsert_payloads(
 }
 
 /// The ids of payloads that are there.
-pub async fn payload_ids(
+async fn payload_ids(
     transaction: &mut PgTransaction<'_>,
     request_ids: &[&str],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
@@ -205,6 +227,12 @@ async fn write_rejects(
                 .map(|r| r.reject.request_id.as_deref())
                 .collect::<Vec<_>>(),
         )
+        .bind(
+            rows.iter()
+                .map(|r| r.sqlstate.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(rows.iter().map(|r| r.raw.produced_at).collect::<Vec<_>>())
         .execute(&mut **transaction)
         .await?;
     Ok(())
@@ -212,7 +240,7 @@ async fn write_rejects(
 
 /// Each statement with no rows at all.
 pub async fn rehearse(transaction: &mut PgTransaction<'_>, topic: &str) -> Result<(), sqlx::Error> {
-    upsert_payloads(transaction, &BTreeMap::new()).await?;
+    put_payloads(transaction, &BTreeMap::new()).await?;
     sqlx::query(INSERT_HOST_IDS)
         .bind(Vec::<i64>::new())
         .bind(Vec::<i16>::new())

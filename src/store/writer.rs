@@ -8,11 +8,11 @@ use sea_orm::sqlx::{self, PgPool, PgTransaction};
 use super::batch::{Batch, Lane, Part};
 use super::dictionary::{Dictionary, NameIds};
 use super::failure::{self, Failure};
-use super::fold::{self, Payload};
+use super::fold;
 use super::fuse::{self, Blow, Fuses};
 use super::halving::Refusal;
 use super::partitions::Partitions;
-use super::{offsets, statements};
+use super::{offsets, producers, statements};
 use crate::config::Fuse;
 
 /// Why a batch was not written. Nothing of it is.
@@ -156,6 +156,7 @@ impl Writer {
         offsets::advance(&mut transaction, topic, &BTreeMap::new()).await?;
         statements::rehearse(&mut transaction, topic).await?;
         fuse::blow(&mut transaction, topic, &BTreeMap::new(), Duration::ZERO).await?;
+        producers::rehearse(&mut transaction).await?;
         transaction.rollback().await
     }
 
@@ -203,6 +204,7 @@ impl Writer {
         }
         written.blown = judgement.blown_among(&written.committed);
         self.store_blown(&mut transaction, &written).await?;
+        producers::count(&mut transaction, &parts).await?;
         transaction.commit().await?;
         self.fuses.settle(judgement, written.committed.keys());
         timings.commit = clock.lap();
@@ -251,7 +253,10 @@ impl Writer {
         if payloads.is_empty() {
             return Ok(0);
         }
-        let ids = self.write_payloads(transaction, &payloads).await?;
+        let ids = statements::put_payloads(transaction, &payloads).await?;
+        if ids.len() < payloads.len() {
+            return Err(WriteError::Vanished);
+        }
         timings.payloads = clock.lap();
         statements::insert_host_ids(transaction, &payloads, &ids).await?;
         timings.host_ids = clock.lap();
@@ -259,28 +264,6 @@ impl Writer {
         statements::insert_statuses(transaction, &rows).await?;
         timings.statuses = clock.lap();
         Ok(payloads.len())
-    }
-
-    /// Two statements, not one with a CTE: a CTE reads with the snapshot of its start and can miss
-    /// a row that another writer inserted meanwhile.
-    async fn write_payloads(
-        &self,
-        transaction: &mut PgTransaction<'_>,
-        payloads: &BTreeMap<&str, Payload<'_>>,
-    ) -> Result<HashMap<String, i64>, WriteError> {
-        let mut ids = statements::upsert_payloads(transaction, payloads).await?;
-        let unchanged: Vec<&str> = payloads
-            .keys()
-            .filter(|request_id| !ids.contains_key(**request_id))
-            .copied()
-            .collect();
-        if !unchanged.is_empty() {
-            ids.extend(statements::payload_ids(transaction, &unchanged).await?);
-        }
-        if ids.len() < payloads.len() {
-            return Err(WriteError::Vanished);
-        }
-        Ok(ids)
     }
 
     fn status_rows<'a>(

@@ -1,4 +1,4 @@
-//! What both lists may be asked.
+//! What every list may be asked.
 
 use sea_orm::Order;
 use utoipa::{IntoParams, ToSchema};
@@ -111,6 +111,10 @@ macro_rules! window {
 window!(
     /// Bounds on `created_at`.
     CreatedWithin, created_at_lt, created_at_lte, created_at_gt, created_at_gte
+);
+window!(
+    /// Bounds on `received_at`.
+    ReceivedWithin, received_at_lt, received_at_lte, received_at_gt, received_at_gte
 );
 window!(
     /// Bounds on `date`.

@@ -16,7 +16,7 @@ use url::form_urlencoded;
 use super::problem::Problem;
 
 pub use id::{PathId, host_ids, request_ids};
-pub use list::{CreatedWithin, DatedWithin, Page, SortDir};
+pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
 pub use payload::PayloadFilter;
 
 /// A filter as it was given.
@@ -111,6 +111,24 @@ impl Params {
             let words: Vec<_> = T::ALLOWED.iter().map(|(word, _)| *word).collect();
             refused(name, given, &format!("one of {}", words.join(", ")))
         })
+    }
+
+    /// What `read` makes of it; none where it is not asked for.
+    ///
+    /// # Errors
+    /// When `read` makes nothing of it; `allowed` says what it takes.
+    pub fn read<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        allowed: &str,
+    ) -> Result<Option<T>, Problem> {
+        let Some(given) = self.get(name) else {
+            return Ok(None);
+        };
+        read(given)
+            .map(Some)
+            .ok_or_else(|| refused(name, given, allowed))
     }
 
     /// A whole number of `allowed`; one too large for the type is the largest.

@@ -5,10 +5,14 @@
 //! Rows that the Go tracker wrote hold `''` where a value is absent. Every query here treats the
 //! two alike.
 
+pub mod consumer_offsets;
 pub mod payload_ids;
 pub mod payload_statuses;
 pub mod payloads;
 mod query;
+pub mod redriven_counts;
+pub mod redrives;
+pub mod rejects;
 pub mod services;
 pub mod sources;
 pub mod statuses;

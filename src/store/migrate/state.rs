@@ -21,11 +21,15 @@ pub enum State {
 const OLDEST_SERVER: i32 = 140_000;
 
 /// Tables that are neither the Go tracker's nor could come from anybody but us.
-const OURS_ALONE: [&str; 4] = [
+const OURS_ALONE: [&str; 8] = [
     "payload_ids",
     "consumer_offsets",
     "rejects",
     "host_ids_progress",
+    "redrives",
+    "redriven_counts",
+    "producer_hours",
+    "reject_hours",
 ];
 
 /// The Go tracker's tables, section 5 of the contract: columns with their types.

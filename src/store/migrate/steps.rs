@@ -68,6 +68,7 @@ fn all(progress: &Progress) -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0007_host_ids::HostIds(progress.clone())),
         Box::new(m0008_indexes::Indexes(progress.clone())),
         sql!("0009_fuses"),
+        sql!("0010_rejects"),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The read API over TCP, on rows put in by SQL.
 
+mod accounting;
 mod cancel;
 mod fixture;
 mod lists;
@@ -8,6 +9,8 @@ mod outages;
 mod payload;
 mod payloads;
 mod probes;
+mod producers;
+mod rejects;
 mod routes;
 mod rows;
 mod statuses;

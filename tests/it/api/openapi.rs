@@ -58,11 +58,15 @@ async fn every_documented_parameter_is_read() {
     let names: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
     let expected = [
         "/",
+        "/accounting",
         "/health",
         "/live",
         "/payloads",
         "/payloads/{request_id}",
+        "/producers",
         "/ready",
+        "/rejects",
+        "/rejects/{id}",
         "/statuses",
     ];
     assert_eq!(names, BTreeSet::from(expected));
@@ -112,6 +116,7 @@ fn what_a_parameter_is_filled_in_with_is_its_default() {
     let expected = [
         "page=0",
         "page_size=10",
+        r#"since="24h""#,
         r#"sort_by="created_at""#,
         r#"sort_by="date""#,
         r#"sort_dir="desc""#,
@@ -144,6 +149,12 @@ fn every_parameter_of_the_contract_is_documented() {
             .concat(),
         ),
         ("/payloads/{request_id}", words("request_id sort_by sort_dir verbosity")),
+        (
+            "/rejects",
+            [words("page page_size service reason request_id partition redriven"), window("received_at")].concat(),
+        ),
+        ("/rejects/{id}", words("id")),
+        ("/producers", words("since")),
     ] {
         let documented = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         let documented: BTreeSet<_> = documented.iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();

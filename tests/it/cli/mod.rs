@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod offsets;
+mod rejects;
 mod seed;
 mod send;
 pub mod tool;
