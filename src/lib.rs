@@ -22,3 +22,5 @@ pub mod status;
 pub mod store;
 /// Logs, metrics and probes.
 pub mod telemetry;
+/// Partitions ahead of their day, and what has expired gone.
+pub mod upkeep;

@@ -10,6 +10,7 @@ mod migrate;
 mod offsets;
 mod producer;
 mod rejects;
+mod retention;
 mod seed;
 mod send;
 pub mod service;
@@ -51,6 +52,7 @@ enum Command {
     Offsets(offsets::Args),
     Health(health::Args),
     Bench(bench::Args),
+    Retention(retention::Args),
 }
 
 impl Cli {
@@ -69,6 +71,7 @@ impl Cli {
             Command::Offsets(args) => offsets::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Retention(args) => retention::run(args).await,
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

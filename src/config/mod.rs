@@ -18,6 +18,7 @@ mod kafka_membership;
 mod kafka_security;
 mod log;
 mod process;
+mod retention;
 mod rules;
 mod setting;
 #[cfg(test)]
@@ -35,4 +36,5 @@ pub use kafka_membership::{AssignmentStrategy, Membership};
 pub use kafka_security::{ClientCertificate, Sasl, SaslMechanism, SecurityProtocol};
 pub use log::Log;
 pub use process::{Api, Consumer};
+pub use retention::Retention;
 pub use rules::rules;

@@ -1,4 +1,6 @@
-use super::{ConfigError, Database, Environment, Fuse, Http, Ingest, Kafka, Metrics, rules};
+use super::{
+    ConfigError, Database, Environment, Fuse, Http, Ingest, Kafka, Metrics, Retention, rules,
+};
 use crate::status::Rules;
 
 /// What `pt-api` works with.
@@ -28,6 +30,7 @@ pub struct Consumer {
     pub ingest: Ingest,
     pub fuse: Fuse,
     pub rules: Rules,
+    pub retention: Retention,
     pub metrics: Metrics,
     /// `DEBUG_LOG_STATUS_JSON` (false): log every message as it comes. They hold customers' ids.
     pub log_messages: bool,
@@ -44,6 +47,7 @@ impl Consumer {
             ingest: Ingest::load(env)?,
             fuse: Fuse::load(env)?,
             rules: rules(env)?,
+            retention: Retention::load(env)?,
             metrics: Metrics::load(env)?,
             log_messages: env.setting("DEBUG_LOG_STATUS_JSON").one_of(
                 "false",

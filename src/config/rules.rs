@@ -21,10 +21,14 @@ pub fn rules(env: &Environment) -> Result<Rules, ConfigError> {
         request_id_length: env
             .setting("VALIDATE_REQUEST_ID_LENGTH")
             .number(default.request_id_length, 0..=255)?,
-        retention_days: env
-            .setting("RETENTION_DAYS")
-            .number(default.retention_days, 1..=100_000)?,
+        retention_days: retention_days(env)?,
     })
+}
+
+/// `RETENTION_DAYS`, by which messages are rejected and rows expire.
+pub(super) fn retention_days(env: &Environment) -> Result<u32, ConfigError> {
+    env.setting("RETENTION_DAYS")
+        .number(Rules::default().retention_days, 1..=100_000)
 }
 
 fn names(fields: &[Field]) -> String {

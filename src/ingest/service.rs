@@ -14,9 +14,10 @@ use super::health::Health;
 use super::run::{Pipeline, RunError};
 use crate::config;
 use crate::store::session::{self, Role};
-use crate::telemetry::metrics::ConsumerMetrics;
+use crate::telemetry::metrics::{ConsumerMetrics, UpkeepMetrics};
 use crate::telemetry::probes::{ReadyCheck, side_router};
 use crate::telemetry::serve::{ListenError, listen, serve_until};
+use crate::upkeep::service::Upkeep;
 
 /// Probes give up after a second or two.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
@@ -47,6 +48,12 @@ pub async fn serve(
     let registry = Registry::new();
     let db = session::connect(&settings.database, Role::Consumer);
     let pool = db.get_postgres_connection_pool().clone();
+    let upkeep = Upkeep {
+        database: settings.database.clone(),
+        pool: pool.clone(),
+        retention: settings.retention,
+        metrics: Arc::new(UpkeepMetrics::new(&registry)?),
+    };
     let pipeline = Pipeline {
         kafka: settings.kafka,
         rules: settings.rules,
@@ -64,8 +71,11 @@ pub async fn serve(
 
     let served = CancellationToken::new();
     let serving = tokio::spawn(serve_until(served.clone(), listener, router));
+    let upkept = tokio::spawn(upkeep.run(served.clone()));
     let consumed = pipeline.run(stop).await;
     served.cancel();
+    // It has nothing to finish, and nothing of it that broke is the consumer's.
+    upkept.await.ok();
     if let Ok(ended) = serving.await {
         ended?;
     }

@@ -1,9 +1,12 @@
 //! How this program's sessions with PostgreSQL are set up.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sea_orm::sqlx::{Connection, PgConnection};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, sqlx};
+use tokio::time::timeout;
 
 use super::authority;
 use crate::config::{Authority, Database, SslMode};
@@ -17,6 +20,8 @@ pub enum Role {
     Consumer,
     /// `pt migrate`: building an index takes as long as it takes.
     Migrate,
+    /// The upkeep of `pt-consumer` and `pt retention --now`.
+    Upkeep,
     /// Every other command of `pt`.
     Tool,
 }
@@ -27,6 +32,7 @@ impl Role {
             Self::Api => "pt-api",
             Self::Consumer => "pt-consumer",
             Self::Migrate => "pt-migrate",
+            Self::Upkeep => "pt-upkeep",
             Self::Tool => "pt",
         }
     }
@@ -40,6 +46,8 @@ impl Role {
             // better retried than waited for, and a consumer that vanished gives its rows back soon.
             Self::Consumer => (of_consumer.as_str(), "10s", "10s"),
             Self::Migrate => ("0", "5s", "60s"),
+            // While one of its statements waits for a table, others may wait behind it.
+            Self::Upkeep => ("30s", "2s", "10s"),
             Self::Tool => ("60s", "5s", "30s"),
         };
         [
@@ -54,6 +62,12 @@ impl Role {
             Self::Api => &[("default_transaction_read_only", "on")],
             // A statement prepared while a table was empty would keep its plan for ever.
             Self::Consumer => &[("plan_cache_mode", "force_custom_plan")],
+            // Nothing of its work is missed if the server crashes before it is on disk: the next
+            // round does it again. Its locks then do not wait for the disk either.
+            Self::Upkeep => &[
+                ("plan_cache_mode", "force_custom_plan"),
+                ("synchronous_commit", "off"),
+            ],
             Self::Migrate | Self::Tool => &[],
         }
     }
@@ -78,6 +92,9 @@ const COMMON: [(&str, &str); 6] = [
 
 /// How long a caller waits for a free session or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a session of its own may take to begin.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings of one session of `role`.
 pub fn options(database: &Database, role: Role) -> PgConnectOptions {
@@ -108,6 +125,21 @@ pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
         .test_before_acquire(role.test_before_acquire())
         .connect_lazy_with(options(database, role));
     SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+/// One session outside any pool, and with it whatever belongs to a session.
+///
+/// # Errors
+///
+/// The server did not answer within 10 s, or refused.
+pub async fn open(database: &Database, role: Role) -> Result<PgConnection, sqlx::Error> {
+    let session = async {
+        let narrowed = authority::narrowed(database).await?;
+        PgConnection::connect_with(&options(&narrowed, role)).await
+    };
+    timeout(CONNECT_TIMEOUT, session)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())))
 }
 
 /// Tells the pool's sessions by which certificate of a bundle the server is known. To be called,

@@ -13,3 +13,4 @@ mod migrate_functions;
 mod support;
 mod takeover;
 mod tls;
+mod upkeep;

@@ -21,7 +21,7 @@ pub enum State {
 const OLDEST_SERVER: i32 = 140_000;
 
 /// Tables that are neither the Go tracker's nor could come from anybody but us.
-const OURS_ALONE: [&str; 8] = [
+const OURS_ALONE: [&str; 10] = [
     "payload_ids",
     "consumer_offsets",
     "rejects",
@@ -30,6 +30,8 @@ const OURS_ALONE: [&str; 8] = [
     "redriven_counts",
     "producer_hours",
     "reject_hours",
+    "expired_partitions",
+    "ownerless_ids",
 ];
 
 /// The Go tracker's tables, section 5 of the contract: columns with their types.

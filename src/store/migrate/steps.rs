@@ -69,6 +69,7 @@ fn all(progress: &Progress) -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m0008_indexes::Indexes(progress.clone())),
         sql!("0009_fuses"),
         sql!("0010_rejects"),
+        sql!("0011_upkeep"),
     ]
 }
 

@@ -1,0 +1,86 @@
+//! The session of a round: it holds the advisory lock and does all the work, so that whoever loses
+//! the one has lost the other.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::time::timeout;
+
+use super::stride::LONGEST;
+use crate::config::Database;
+use crate::store::failure::{self, Failure};
+use crate::store::session::{self, Role};
+
+/// Whoever holds it does the upkeep; the number is the project's own.
+const ADVISORY_LOCK: &str = "SELECT pg_try_advisory_lock(8097887111620944899), now()";
+
+/// Well over the server's own statement timeout: what has not come back by then never will.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub struct Session(PgConnection);
+
+impl Session {
+    /// A session that holds the lock, with the time by the server's clock; `None` while another
+    /// holds it.
+    pub async fn open(database: &Database) -> Result<Option<(Self, DateTime<Utc>)>, sqlx::Error> {
+        let mut connection = session::open(database, Role::Upkeep).await?;
+        let asked = sqlx::query_as(ADVISORY_LOCK).fetch_one(&mut connection);
+        let (locked, now): (bool, DateTime<Utc>) = answered(asked).await?;
+        Ok(locked.then_some((Self(connection), now)))
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+
+    /// Runs statements as they are, unprepared: several are one transaction, and one that allows
+    /// no transaction is in none.
+    pub async fn execute(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0);
+        answered(done).await.map(drop)
+    }
+
+    /// From now on the server ends a statement that takes longer than a step may.
+    pub async fn hurry(&mut self) -> Result<(), sqlx::Error> {
+        let millis = LONGEST.as_millis();
+        self.execute(format!("SET statement_timeout = {millis}"))
+            .await
+    }
+
+    /// The end of [`Session::hurry`].
+    pub async fn take_time(&mut self) -> Result<(), sqlx::Error> {
+        self.execute("RESET statement_timeout".into()).await
+    }
+
+    /// Whether it is still there, and with it the lock.
+    pub async fn is_alive(&mut self) -> bool {
+        answered(self.0.execute("SELECT 1")).await.is_ok()
+    }
+
+    /// Gives the lock back.
+    pub async fn close(self) {
+        // A session that is broken has given it back.
+        answered(self.0.close()).await.ok();
+    }
+}
+
+/// What the server answers, unless it does not.
+pub async fn answered<T>(
+    question: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(ANSWER_TIMEOUT, question)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())))
+}
+
+/// Whether a table was in use (lock not available, deadlock), and the same again may succeed.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(failure::sqlstate(error).as_deref(), Some("55P03" | "40P01"))
+}
+
+/// Whether the server ended the statement for taking too long.
+pub fn is_slow(error: &sqlx::Error) -> bool {
+    failure::classify(error) == Failure::Timeout
+}

@@ -1,0 +1,11 @@
+//! Partitions ahead, and what has expired gone: by rounds, by `pt retention` and by the consumer.
+
+mod crashes;
+mod fixture;
+mod interleaved;
+mod many_days;
+mod payloads;
+mod readers;
+mod rejects;
+mod rounds;
+mod tool;
