@@ -14,8 +14,7 @@ CREATE INDEX rejects_service_reason_idx
 CREATE INDEX rejects_reason_idx ON rejects (reason, received_at DESC NULLS LAST);
 CREATE INDEX rejects_partition_idx ON rejects (partition, received_at DESC NULLS LAST);
 CREATE INDEX rejects_request_id_idx ON rejects (request_id) WHERE request_id IS NOT NULL;
-CREATE INDEX rejects_redriven_idx
-    ON rejects (received_at DESC NULLS LAST) WHERE redriven_at IS NOT NULL;
+CREATE INDEX rejects_redriven_idx ON rejects (received_at) WHERE redriven_at IS NOT NULL;
 
 -- Who sent a reject through again, when, with which bytes if not its own, and what became of it:
 -- 'stored', or the reason for which it was rejected once more. No foreign key, as elsewhere:
@@ -57,7 +56,7 @@ CREATE TABLE producer_hours (
     unknown_statuses jsonb,
     judged_at timestamptz,
     PRIMARY KEY (hour, service)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 30);
 CREATE INDEX producer_hours_unjudged_idx ON producer_hours (hour) WHERE judged_at IS NULL;
 
 CREATE TABLE reject_hours (

@@ -3,6 +3,7 @@
 mod consumer;
 mod copy;
 mod database;
+mod fleet;
 mod ingest;
 mod metrics;
 mod older;

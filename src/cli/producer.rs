@@ -147,7 +147,13 @@ impl Producer {
 
     /// Queues one message; while the queue is full, waits for room.
     pub fn send(&self, value: &[u8]) {
-        let mut record = BaseRecord::<(), [u8]>::to(&self.topic).payload(value);
+        self.send_keyed(None, value);
+    }
+
+    /// The same; messages of one key go to one partition.
+    pub fn send_keyed(&self, key: Option<&[u8]>, value: &[u8]) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic).payload(value);
+        record.key = key;
         loop {
             match self.inner.send(record) {
                 Ok(()) => break,

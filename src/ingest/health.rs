@@ -139,3 +139,35 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_that_the_topic_does_not_have_keep_nobody_from_being_ready() {
+        let health = Health::default();
+        health.topic_found();
+        health.joined();
+        health.locating(&[1, 2]);
+        assert_eq!(health.ready(), Err("2 lanes wait for their start".into()));
+        assert!(health.absent([2].into()), "news");
+        assert!(!health.absent([2].into()), "known");
+        assert_eq!(health.ready(), Err("1 lanes wait for their start".into()));
+        health.locating(&[2]);
+        assert_eq!(health.ready(), Ok(()));
+        health.absent(BTreeSet::new());
+        assert!(health.ready().is_err(), "it is back, and not located yet");
+    }
+
+    #[test]
+    fn a_refusal_of_the_group_is_the_reason_until_it_takes_the_member() {
+        let health = Health::default();
+        health.topic_found();
+        health.joined();
+        health.refused("no");
+        assert_eq!(health.ready(), Err("no".into()));
+        health.joined();
+        assert_eq!(health.ready(), Ok(()));
+    }
+}

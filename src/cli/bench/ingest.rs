@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use super::consumer::Consumer;
 use super::database::Database;
-use super::metrics::Scrape;
+use super::fleet::Fleet;
 use super::report::{Drain, Report, Rows};
 use super::topic::Topic;
 use super::traffic::{self, Sent};
@@ -38,6 +37,12 @@ pub struct Args {
     /// Messages in the topic before the consumer starts
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
+    /// Consumers that share the topic's partitions
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    consumers: u16,
+    /// Send all statuses of a payload to one partition, where services spread them
+    #[arg(long)]
+    keyed: bool,
     /// Older payloads that are in the database already
     #[arg(long, default_value_t = 0)]
     payloads: u64,
@@ -85,6 +90,8 @@ async fn measure(args: &Args, topic: &Topic, database: &Database) -> Result<Repo
     let mut report = Report {
         topic: topic.kafka.topic.clone(),
         database: database.config.name.clone(),
+        consumers: args.consumers,
+        keyed: args.keyed,
         older_payloads: args.payloads,
         partitions: topic.partitions,
         ..Report::default()
@@ -96,12 +103,14 @@ async fn measure(args: &Args, topic: &Topic, database: &Database) -> Result<Repo
         let plan = steady::Plan {
             rate,
             lasts: Duration::from_secs(args.seconds),
+            keyed: args.keyed,
+            consumers: args.consumers,
         };
         report.steady = Some(steady::measure(plan, topic, database).await?);
         return Ok(report);
     }
-    let sent = block_in_place(|| traffic::fill(&topic.kafka, args.messages))?;
-    report.drain = Some(drain(sent, topic, database).await?);
+    let sent = block_in_place(|| traffic::fill(&topic.kafka, args.messages, args.keyed))?;
+    report.drain = Some(drain(args, sent, topic, database).await?);
     // The same rows into tables that are as empty as they were.
     if args.payloads == 0 {
         report.copy = Some(copy::again(database).await?);
@@ -109,20 +118,25 @@ async fn measure(args: &Args, topic: &Topic, database: &Database) -> Result<Repo
     Ok(report)
 }
 
-/// From the consumer's start to its last row.
-async fn drain(sent: Sent, topic: &Topic, database: &Database) -> Result<Drain, Failure> {
+/// From the consumers' start to their last row.
+async fn drain(
+    args: &Args,
+    sent: Sent,
+    topic: &Topic,
+    database: &Database,
+) -> Result<Drain, Failure> {
     database.settle().await?;
     let before = database.rows().await?;
     let server = process::Server::of(database).await?;
     let spent_before = server.as_ref().map(process::Server::cpu);
     let begun = Instant::now();
-    let mut consumer = Consumer::start(topic, database)?;
-    wait_until_stored(sent.messages, &mut consumer, topic, database).await?;
+    let mut fleet = Fleet::start(args.consumers, topic, database)?;
+    wait_until_stored(sent.messages, &mut fleet, topic, database).await?;
     let taken = begun.elapsed();
-    let usage = consumer.usage();
-    let scrape = Scrape::parse(&consumer.metrics().await?);
+    let usage = fleet.usage();
     let spent = server.as_ref().map(process::Server::cpu);
-    consumer.stop().await?;
+    let scrape = fleet.scrape().await?;
+    fleet.stop().await?;
     let rows = database.rows().await?.minus(&before);
     if rows.payload_statuses != sent.messages as i64 {
         return Err(Failure::work(format!(
@@ -137,6 +151,7 @@ async fn drain(sent: Sent, topic: &Topic, database: &Database) -> Result<Drain, 
         rows,
         batches: scrape.batches(),
         stages: scrape.stages(),
+        writers: args.consumers,
         consumer: usage,
         server_cpu: spent
             .zip(spent_before)
@@ -146,7 +161,7 @@ async fn drain(sent: Sent, topic: &Topic, database: &Database) -> Result<Drain, 
 
 async fn wait_until_stored(
     messages: u64,
-    consumer: &mut Consumer,
+    fleet: &mut Fleet,
     topic: &Topic,
     database: &Database,
 ) -> Result<(), Failure> {
@@ -154,7 +169,7 @@ async fn wait_until_stored(
     let mut moved = Instant::now();
     while stored < messages as i64 {
         sleep(LOOK).await;
-        consumer.must_run()?;
+        fleet.must_run()?;
         let offsets = offsets::stored(&database.pool, &topic.kafka.topic).await?;
         let now = offsets.values().sum();
         if now > stored {

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use super::report::Batches;
 
-/// The samples of one answer: the name with its labels, and the value.
+/// Samples by name with labels.
+#[derive(Default)]
 pub(super) struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    pub(super) fn parse(text: &str) -> Self {
+    /// Adds what a consumer answered.
+    pub(super) fn add(&mut self, text: &str) {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
-        let samples = samples.filter_map(|line| {
-            let (name, value) = line.rsplit_once(' ')?;
-            Some((name.to_owned(), value.parse().ok()?))
-        });
-        Self(samples.collect())
+        for (name, value) in samples.filter_map(|line| line.rsplit_once(' ')) {
+            let value: f64 = value.parse().unwrap_or_default();
+            *self.0.entry(name.to_owned()).or_default() += value;
+        }
     }
 
     /// Seconds spent in each stage of writing.
@@ -84,10 +85,13 @@ mod tests {
         };
         metrics.committed(&Batch::default(), &written, &attempt);
         let text = TextEncoder::new().encode_to_string(&registry.gather());
-        let scrape = Scrape::parse(&text.unwrap());
-        assert_eq!(scrape.stages()["commit"], 2.0);
+        let text = text.unwrap();
+        let mut scrape = Scrape::default();
+        scrape.add(&text);
+        scrape.add(&text);
+        assert_eq!(scrape.stages()["commit"], 4.0);
         let batches = scrape.batches();
-        assert_eq!((batches.count, batches.mean_payloads), (1, 3.0));
-        assert_eq!(batches.closed_by["count"], 1);
+        assert_eq!((batches.count, batches.mean_payloads), (2, 3.0));
+        assert_eq!(batches.closed_by["count"], 2);
     }
 }

@@ -18,11 +18,11 @@ INSERT INTO payload_ids (kind, value, payload_id) SELECT 1, inventory_id, id FRO
 
 /// Constraints first: an index that belongs to one goes and comes with it.
 const INDEXES: &str = "
-SELECT coalesce(format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass, c.conname),
-                format('DROP INDEX %s', i.indexrelid::regclass)),
-       coalesce(format('ALTER TABLE %s ADD CONSTRAINT %I %s', i.indrelid::regclass, c.conname,
-                       pg_get_constraintdef(c.oid)),
-                pg_get_indexdef(i.indexrelid))
+SELECT CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s', i.indexrelid::regclass)
+            ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass, c.conname) END,
+       CASE WHEN c.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+            ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', i.indrelid::regclass, c.conname,
+                        pg_get_constraintdef(c.oid)) END
   FROM pg_index AS i
   LEFT JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u')
  WHERE i.indrelid IN ('payloads'::regclass, 'payload_ids'::regclass)

@@ -16,6 +16,9 @@ pub(super) struct Report {
     pub topic: String,
     pub partitions: usize,
     pub database: String,
+    pub consumers: u16,
+    /// Whether a payload's statuses were all in one partition.
+    pub keyed: bool,
     /// Payloads that were in the database before.
     pub older_payloads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,8 +39,10 @@ pub(super) struct Drain {
     /// What they became.
     pub rows: Rows,
     pub batches: Batches,
-    /// Seconds of writing, by stage; the rest was spent waiting for messages.
+    /// Seconds of writing, by stage, of all consumers; the rest was spent waiting for messages.
     pub stages: BTreeMap<String, f64>,
+    #[serde(skip)]
+    pub writers: u16,
     pub consumer: Usage,
     /// CPU time of PostgreSQL, seconds; only where it runs on this machine.
     pub server_cpu: Option<f64>,
@@ -131,9 +136,10 @@ impl Drain {
             .collect();
         let written: f64 = self.stages.values().sum();
         stages.sort_by(|one, other| other.1.total_cmp(&one.1));
-        stages.push(("waiting", self.seconds - written));
+        let available = self.seconds * f64::from(self.writers);
+        stages.push(("waiting", available - written));
         for (stage, spent) in stages {
-            let share = 100.0 * spent / self.seconds;
+            let share = 100.0 * spent / available;
             writeln!(f, "  {stage:<9} {spent:6.2} s  {share:3.0} %")?;
         }
         Ok(())

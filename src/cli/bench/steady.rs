@@ -8,9 +8,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::consumer::Consumer;
 use super::database::Database;
-use super::metrics::Scrape;
+use super::fleet::Fleet;
 use super::process;
 use super::report::{Latency, Steady};
 use super::topic::Topic;
@@ -41,6 +40,9 @@ pub(super) struct Plan {
     /// Messages a second.
     pub rate: u32,
     pub lasts: Duration,
+    /// By request id.
+    pub keyed: bool,
+    pub consumers: u16,
 }
 
 /// A payload whose first status was handed to the producer.
@@ -61,23 +63,23 @@ pub(super) async fn measure(
 ) -> Result<Steady, Failure> {
     database.settle().await?;
     let server = process::Server::of(database).await?;
-    let mut consumer = Consumer::start(topic, database)?;
-    consumer.ready().await?;
+    let mut fleet = Fleet::start(plan.consumers, topic, database)?;
+    fleet.ready().await?;
     let reader = session::connect(&database.config, Role::Api);
     let reader = reader.get_postgres_connection_pool().clone();
     session::choose_authority(&reader, &database.config, Role::Api).await?;
     let (tell, told) = unbounded_channel();
-    let before = (consumer.usage(), server.as_ref().map(process::Server::cpu));
+    let before = (fleet.usage(), server.as_ref().map(process::Server::cpu));
     let begun = Instant::now();
     let kafka = topic.kafka.clone();
     let sending = spawn_blocking(move || send(plan, &kafka, &tell));
     let latencies = watch(told, &reader).await?;
     sending.await??;
     let lasted = begun.elapsed().as_secs_f64();
-    let after = (consumer.usage(), server.as_ref().map(process::Server::cpu));
-    consumer.must_run()?;
-    let scrape = Scrape::parse(&consumer.metrics().await?);
-    consumer.stop().await?;
+    let after = (fleet.usage(), server.as_ref().map(process::Server::cpu));
+    fleet.must_run()?;
+    let scrape = fleet.scrape().await?;
+    fleet.stop().await?;
     Ok(Steady {
         rate: plan.rate,
         seconds: lasted,
@@ -106,7 +108,7 @@ fn send(plan: Plan, kafka: &Kafka, watched: &UnboundedSender<Watched>) -> Result
         std::thread::sleep(due.saturating_sub(begun.elapsed()));
         let message = traffic.next(Utc::now());
         let sent = Instant::now();
-        producer.send(message.value.as_bytes());
+        producer.send_keyed(message.key(plan.keyed), message.value.as_bytes());
         if message.is_first && last_watched.is_none_or(|last| sent - last >= WATCH_EVERY) {
             last_watched = Some(sent);
             let request_id = message.request_id;

@@ -35,6 +35,12 @@ pub(super) struct Message {
     pub value: String,
 }
 
+impl Message {
+    pub(super) fn key(&self, keyed: bool) -> Option<&[u8]> {
+        keyed.then_some(self.request_id.as_bytes())
+    }
+}
+
 /// What a topic was filled with.
 pub(super) struct Sent {
     pub messages: u64,
@@ -119,7 +125,7 @@ impl Upload {
 /// # Errors
 ///
 /// Not all of it was delivered.
-pub(super) fn fill(kafka: &Kafka, messages: u64) -> Result<Sent, Failure> {
+pub(super) fn fill(kafka: &Kafka, messages: u64, keyed: bool) -> Result<Sent, Failure> {
     let producer = Producer::connect_as_many(kafka)?;
     let mut traffic = Traffic::new();
     let now = Utc::now();
@@ -128,7 +134,7 @@ pub(super) fn fill(kafka: &Kafka, messages: u64) -> Result<Sent, Failure> {
         let age = (messages - number) * 1_000_000 / BACKLOG_RATE;
         let message = traffic.next(now - TimeDelta::microseconds(age as i64));
         bytes += message.value.len() as u64;
-        producer.send(message.value.as_bytes());
+        producer.send_keyed(message.key(keyed), message.value.as_bytes());
         if producer.is_cut_off() {
             break;
         }

@@ -13,12 +13,12 @@ use crate::ingest::context::GroupContext;
 /// How long the brokers have for their answers.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
-/// Leaves the group, if its brokers answer in time.
+/// Leaves the group, if its brokers answer in time. A static member does not: it keeps its lanes for its session.
 ///
 /// The client's own end waits without a limit, for the answer to the last commit above all, and so for ever
 /// when the brokers are gone. On a thread of its own it holds up nothing but itself.
 pub fn leave(client: BaseConsumer<GroupContext>) {
-    info!("leaving the group");
+    info!("letting go of Kafka");
     client.context().close();
     answer_all(&client);
     let (done, left) = channel();

@@ -289,6 +289,8 @@ enum Step {
     Locate(usize),
     /// The consumer hears of them.
     Start(usize),
+    /// The log is said not to hold the lane's offset, or the topic to be gone: it is located again.
+    Restart(usize, Lane),
     /// The group takes the lane away, and waits for what is open to be written or does not.
     Revoke(usize, Lane, bool),
     /// The group gives the lane, whoever else still believes to have it.
@@ -306,6 +308,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (member(), prop::bool::weighted(0.7)).prop_map(|(member, heard)| Step::Write(member, heard)),
         5 => member().prop_map(Step::Locate),
         5 => member().prop_map(Step::Start),
+        1 => (member(), lane()).prop_map(|(member, lane)| Step::Restart(member, lane)),
         1 => (member(), lane(), any::<bool>()).prop_map(|(member, lane, drain)| Step::Revoke(member, lane, drain)),
         3 => (member(), lane()).prop_map(|(member, lane)| Step::Assign(member, lane)),
         1 => member().prop_map(Step::Crash),
@@ -330,6 +333,9 @@ fn take(step: Step, members: &mut [Member], store: &mut Store) {
         Step::Write(member, is_answered) => members[member].write(store, is_answered),
         Step::Locate(member) => members[member].locate(store),
         Step::Start(member) => members[member].start(),
+        Step::Restart(member, lane) => {
+            members[member].intake.restart(lane);
+        }
         Step::Revoke(member, lane, is_drained) => {
             if is_drained {
                 members[member].drain(store);

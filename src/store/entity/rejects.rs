@@ -102,11 +102,7 @@ impl Wanted {
         let all = self.all();
         if self.service.is_some() && self.reason.is_none() && self.request_ids.is_none() {
             all.newest_of_each_reason(most).newest_first()
-        } else if self.reason.is_some()
-            || self.request_ids.is_some()
-            || self.partition.is_some()
-            || self.redriven == Some(true)
-        {
+        } else if self.reason.is_some() || self.request_ids.is_some() || self.partition.is_some() {
             all.newest_of_few_first()
         } else {
             all.newest_first()
@@ -123,10 +119,10 @@ trait RejectQuery: Sized {
     fn of_partition(self, partition: i32) -> Self;
     fn received_within(self, span: &Span) -> Self;
     fn redriven(self, redriven: bool) -> Self;
-    /// By the time they were stored, ties by row id: for all of them, or those of some time.
+    /// By the time they were stored, ties by row id: for all of them, those of some time, or redriven.
     fn newest_first(self) -> Self;
-    /// The same for those of a service and reason, of a reason, of a partition, or redriven: in the
-    /// order that only their indexes have.
+    /// The same for those of a service and reason, of a reason, or of a partition: in the order that
+    /// only their indexes have.
     fn newest_of_few_first(self) -> Self;
     /// Of each reason the `most` newest, which hold the `most` newest of all.
     ///

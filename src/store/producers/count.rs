@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sqlx::{self, PgTransaction};
 
-use super::hour_of;
 use super::skew::Histogram;
 use crate::status::{Field, Message, Reason, Reject};
 use crate::store::batch::{Lane, Part, Raw};
@@ -17,8 +16,12 @@ const FOREIGN_SERVICES: usize = 1_000;
 /// moment of storing takes its place: the report does not reach back further.
 const BELIEVED: TimeDelta = TimeDelta::days(30);
 
-/// An hour of a service; `""` where no service could be read.
-type Key<'a> = (DateTime<Utc>, &'a str);
+/// Seconds.
+const HOUR: i64 = 3_600;
+
+/// An hour, counted from the epoch, of a service; `""` where no service could be read. Numbers, as this is
+/// asked for each message.
+type Key<'a> = (i64, &'a str);
 
 #[derive(Default)]
 struct Counts {
@@ -86,7 +89,8 @@ pub async fn reopen(
 ) -> Result<(), sqlx::Error> {
     let mut tally = Tally::default();
     for message in messages {
-        tally.hours.entry(key_of(message)).or_default();
+        let key = (number(message.date), message.service.as_str());
+        tally.hours.entry(key).or_default();
     }
     tally.write(transaction).await
 }
@@ -102,15 +106,20 @@ pub async fn rehearse(transaction: &mut PgTransaction<'_>) -> Result<(), sqlx::E
     nothing.write_hours(transaction).await
 }
 
-fn key_of(message: &Message) -> Key<'_> {
-    (hour_of(message.date), message.service.as_str())
+fn number(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(HOUR)
 }
 
-fn hour_of_record(raw: &Raw, now: DateTime<Utc>) -> DateTime<Utc> {
+fn beginning(number: i64) -> DateTime<Utc> {
+    // It was that of a date.
+    DateTime::from_timestamp(number * HOUR, 0).unwrap_or_default()
+}
+
+fn number_of_record(raw: &Raw, now: DateTime<Utc>) -> i64 {
     let believed = raw
         .produced_at
         .filter(|at| *at <= now && now.signed_duration_since(at) <= BELIEVED);
-    hour_of(believed.unwrap_or(now))
+    number(believed.unwrap_or(now))
 }
 
 #[derive(Default)]
@@ -123,7 +132,7 @@ struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     fn stored(&mut self, message: &'a Message, raw: &Raw, now: DateTime<Utc>) {
-        let hour = hour_of_record(raw, now);
+        let hour = number_of_record(raw, now);
         let service = message.service.as_str();
         let counts = self.hours.entry((hour, service)).or_insert_with(|| {
             self.ours.insert(service);
@@ -137,15 +146,15 @@ impl<'a> Tally<'a> {
                 .add(produced_at.signed_duration_since(message.date));
         }
         // It is judged in the hour of its date, which may have been judged already.
-        let judged = key_of(message);
-        if judged.0 != hour {
-            self.hours.entry(judged).or_default();
+        let judged = number(message.date);
+        if judged != hour {
+            self.hours.entry((judged, service)).or_default();
         }
     }
 
     fn rejected(&mut self, reject: &'a Reject, raw: &Raw, now: DateTime<Utc>) {
         let key = (
-            hour_of_record(raw, now),
+            number_of_record(raw, now),
             reject.service.as_deref().unwrap_or_default(),
         );
         let counts = self.hours.entry(key).or_default();
@@ -168,16 +177,16 @@ impl<'a> Tally<'a> {
         if foreign.is_empty() {
             return Ok(());
         }
-        let hours: BTreeSet<DateTime<Utc>> = foreign.iter().map(|(hour, _)| *hour).collect();
+        let hours: BTreeSet<i64> = foreign.iter().map(|(hour, _)| *hour).collect();
         let known: Vec<(DateTime<Utc>, String)> = sqlx::query_as(KNOWN)
-            .bind(hours.into_iter().collect::<Vec<_>>())
+            .bind(hours.into_iter().map(beginning).collect::<Vec<_>>())
             .fetch_all(&mut **transaction)
             .await?;
-        let mut known: HashMap<DateTime<Utc>, BTreeSet<String>> =
+        let mut known: HashMap<i64, BTreeSet<String>> =
             known
                 .into_iter()
                 .fold(HashMap::new(), |mut hours, (hour, service)| {
-                    hours.entry(hour).or_default().insert(service);
+                    hours.entry(number(hour)).or_default().insert(service);
                     hours
                 });
         for key in foreign {
@@ -224,7 +233,11 @@ impl<'a> Tally<'a> {
         let mut rows: Vec<(&Key<'_>, &Counts)> = self.hours.iter().collect();
         rows.sort_unstable_by_key(|(key, _)| **key);
         sqlx::query(COUNT)
-            .bind(rows.iter().map(|(key, _)| key.0).collect::<Vec<_>>())
+            .bind(
+                rows.iter()
+                    .map(|(key, _)| beginning(key.0))
+                    .collect::<Vec<_>>(),
+            )
             .bind(rows.iter().map(|(key, _)| key.1).collect::<Vec<_>>())
             .bind(rows.iter().map(|(_, c)| c.messages).collect::<Vec<_>>())
             .bind(
@@ -245,7 +258,11 @@ impl<'a> Tally<'a> {
     async fn write_rejects(&self, transaction: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
         let keys = || self.rejects.keys();
         sqlx::query(COUNT_REJECTS)
-            .bind(keys().map(|((hour, _), _)| *hour).collect::<Vec<_>>())
+            .bind(
+                keys()
+                    .map(|((hour, _), _)| beginning(*hour))
+                    .collect::<Vec<_>>(),
+            )
             .bind(keys().map(|((_, service), _)| *service).collect::<Vec<_>>())
             .bind(
                 keys()

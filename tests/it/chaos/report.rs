@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::faults::{Fault, Record};
 use super::producer::Sent;
-use super::progress::longest_stall;
+use super::progress::{Moments, longest_stall};
 use super::traffic::Kind;
 use super::verdict::Found;
 
@@ -13,16 +13,16 @@ use super::verdict::Found;
 const TOLD: usize = 20;
 
 /// The tables of faults and of messages.
-pub fn print(records: &[Record], moments: &[Instant], sent: &Sent, found: &Found, seed: u64) {
+pub fn print(records: &[Record], moments: &Moments, sent: &Sent, found: &Found, seed: u64) {
     println!(
-        "\n{:<22}{:>6}{:>34}",
-        "fault", "times", "longest time without progress"
+        "\n{:<22}{:>6}{:>36}",
+        "fault", "times", "longest time a lane did not move"
     );
     for fault in Fault::ALL {
         let stalls: Vec<Duration> = stalls(records, moments, fault).collect();
         let longest = stalls.iter().max().copied().unwrap_or_default();
         let seconds = longest.as_secs_f64();
-        println!("{:<22}{:>6}{seconds:>32.1} s", fault.name(), stalls.len());
+        println!("{:<22}{:>6}{seconds:>34.1} s", fault.name(), stalls.len());
     }
     println!("\n{:<22}{:>14}{:>10}", "message", "acknowledged", "found");
     for (kind, (acknowledged, found)) in kinds(sent, found, seed) {
@@ -34,8 +34,8 @@ pub fn print(records: &[Record], moments: &[Instant], sent: &Sent, found: &Found
     println!();
 }
 
-fn stalls(records: &[Record], moments: &[Instant], fault: Fault) -> impl Iterator<Item = Duration> {
-    let far = moments.last().copied().unwrap_or_else(Instant::now);
+fn stalls(records: &[Record], moments: &Moments, fault: Fault) -> impl Iterator<Item = Duration> {
+    let far = Instant::now();
     let stall = move |(at, record): (usize, &Record)| {
         let until = records.get(at + 1).map_or(far, |next| next.begun);
         (record.fault == fault).then(|| longest_stall(moments, record.begun, until))
