@@ -40,7 +40,7 @@ CREATE TABLE redriven_counts (
 );
 
 -- What each service sent, by hour. The consumer counts up to skew within its batches; the rest is
--- found out once the hour is over, and again when something came late (judged_at is empty until then).
+-- found out once the hour is over, and again when something came late: stale is what came since.
 -- touched: how often it was counted, so that who judges notices what comes meanwhile.
 -- fillfactor: each batch updates the rows of its hour, and room in the page keeps that HOT.
 CREATE TABLE producer_hours (
@@ -55,9 +55,10 @@ CREATE TABLE producer_hours (
     duplicates bigint,
     unknown_statuses jsonb,
     judged_at timestamptz,
+    stale boolean NOT NULL DEFAULT true,
     PRIMARY KEY (hour, service)
 ) WITH (fillfactor = 30);
-CREATE INDEX producer_hours_unjudged_idx ON producer_hours (hour) WHERE judged_at IS NULL;
+CREATE INDEX producer_hours_stale_idx ON producer_hours (hour) WHERE stale;
 
 CREATE TABLE reject_hours (
     hour timestamptz NOT NULL,

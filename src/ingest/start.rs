@@ -1,5 +1,5 @@
 //! Where a lane starts: the stored offset, else the group's, else as the contract says
-//! (section 2, "Delivery"). The decision is pure; [`locate`](super::locate) does the asking.
+//! (section 2, "Delivery"). The decision is pure; `locate` does the asking.
 
 use std::collections::BTreeMap;
 

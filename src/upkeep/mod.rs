@@ -1,7 +1,7 @@
 //! What a database needs beside its writer: partitions some days ahead, and what has expired gone.
 //!
-//! A [`Round`] does it once, in one session that holds an advisory lock, so that one process at a
-//! time is at it: the lock goes with the session, whatever takes that away. [`service`] runs rounds
+//! A `round::Round` does it once, in one session that holds an advisory lock, so that one process at a
+//! time is at it: the lock goes with the session, whatever takes that away. `service` runs rounds
 //! beside the consumer, `pt retention --now` runs one.
 
 mod catalogue;

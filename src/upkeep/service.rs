@@ -78,10 +78,7 @@ impl Upkeep {
             }
         }
     }
-}
 
-/// What belongs to a consumer's hour and to no `pt retention`.
-impl Upkeep {
     /// Judges each hour of the producers' that is over. What fails is left to the next round.
     async fn judge(&self) {
         loop {

@@ -44,7 +44,7 @@ ON CONFLICT (hour, service) DO UPDATE SET
        skew = (SELECT array_agg(coalesce(old, 0) + coalesce(new, 0) ORDER BY bucket)
                  FROM unnest(p.skew, excluded.skew) WITH ORDINALITY AS s(old, new, bucket)),
        touched = p.touched + 1,
-       judged_at = NULL";
+       stale = true";
 
 const COUNT_REJECTS: &str = "
 INSERT INTO reject_hours AS r (hour, service, reason, count)

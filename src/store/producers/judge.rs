@@ -19,11 +19,16 @@ const SLICE: TimeDelta = TimeDelta::minutes(1);
 /// Unknown status names that are kept of a service and hour: the most frequent.
 const UNKNOWN_NAMES: usize = 50;
 
+/// An hour is judged no more often than this: the date of a clock that is hours behind makes an hour
+/// that is over stale all the time.
+const AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
+
 /// Hours whose day is expired keep the judgement they have: what it was read from is gone.
 const NEXT_HOUR: &str = "
-SELECT min(hour) FROM producer_hours
- WHERE judged_at IS NULL AND hour <= $1
-   AND hour >= (SELECT coalesce(min(lower), 'infinity') FROM status_partitions())";
+SELECT min(hour) FROM producer_hours AS p
+ WHERE stale AND hour <= $1
+   AND hour >= (SELECT coalesce(min(lower), 'infinity') FROM status_partitions())
+   AND NOT EXISTS (SELECT FROM producer_hours AS j WHERE j.hour = p.hour AND j.judged_at > $2)";
 
 const TOUCHED: &str = "SELECT service, touched FROM producer_hours WHERE hour = $1";
 
@@ -76,19 +81,20 @@ SELECT name, sum(copies - 1)::bigint
 /// Whatever was counted since the hour was looked at leaves it to be judged once more.
 const STORE: &str = "
 INSERT INTO producer_hours AS p
-       (hour, service, began, unended, duplicates, unknown_statuses, judged_at, skew)
-SELECT $1, service, began, unended, duplicates, unknown::jsonb, $8, $9::bigint[]
+       (hour, service, began, unended, duplicates, unknown_statuses, judged_at, skew, stale)
+SELECT $1, service, began, unended, duplicates, unknown::jsonb, $8, $9::bigint[], false
   FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
        AS n(service, touched, began, unended, duplicates, unknown)
 ON CONFLICT (hour, service) DO UPDATE SET
        began = excluded.began, unended = excluded.unended, duplicates = excluded.duplicates,
        unknown_statuses = excluded.unknown_statuses,
-       judged_at = CASE WHEN p.touched = (
+       judged_at = excluded.judged_at,
+       stale = p.touched IS DISTINCT FROM (
            SELECT n.touched FROM unnest($2::text[], $3::bigint[]) AS n(service, touched)
-            WHERE n.service = p.service) THEN excluded.judged_at END";
+            WHERE n.service = p.service)";
 
-/// Judges the oldest hour that is over since [`SETTLED_AFTER`] and was not judged since something
-/// last came for it, and gives it; `None` when there is none. For each service of the hour:
+/// Judges the oldest hour that is over since [`SETTLED_AFTER`], was not judged since something last
+/// came for it, nor within the hour before `now`, and gives it; `None` when there is none. For each service of the hour:
 ///
 /// - *began*: payloads whose first status of this service lies in the hour, as far as the 24 hours
 ///   before know.
@@ -100,8 +106,8 @@ ON CONFLICT (hour, service) DO UPDATE SET
 ///   frequent.
 ///
 /// Hours are those of the statuses' `date`, in UTC. Whatever comes late makes its hour be judged once
-/// more, as long as its day has a partition; a day that is half gone is then judged by what is left.
-/// A call reads one hour, a minute at a time, and may be interrupted: the hour then stays unjudged.
+/// more (at most hourly), as long as its day has a partition; a day that is half gone is then judged by what is left.
+/// A call reads one hour, a minute at a time, and may be interrupted: the hour then stays stale.
 /// Two calls at once do no harm but the work twice.
 ///
 /// # Errors
@@ -114,6 +120,7 @@ pub async fn judge(
     let latest = hour_of(now - SETTLED_AFTER) - TimeDelta::hours(1);
     let hour: Option<DateTime<Utc>> = sqlx::query_scalar(NEXT_HOUR)
         .bind(latest)
+        .bind(now - AGAIN_AFTER)
         .fetch_one(pool)
         .await?;
     let Some(hour) = hour else {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use payload_tracker::status::{Message, Reject, Rules};
 use payload_tracker::store::batch::{Batch, Part, Raw, Rejected, Stored};
-use payload_tracker::store::producers::{self, judge};
+use payload_tracker::store::producers::judge;
 use payload_tracker::store::writer::{Limits, Writer};
 use payload_tracker::{config, status::Reason};
 use sea_orm::sqlx::{self, PgPool};
@@ -99,8 +99,13 @@ impl Feed {
 
     /// Judges until nothing is left, and gives the hours.
     async fn judge(&self) -> Vec<DateTime<Utc>> {
+        self.judge_after(TimeDelta::zero()).await
+    }
+
+    /// The same, some time from now.
+    async fn judge_after(&self, time: TimeDelta) -> Vec<DateTime<Utc>> {
         let mut hours = Vec::new();
-        while let Some(hour) = judge(&self.pool, Utc::now()).await.unwrap() {
+        while let Some(hour) = judge(&self.pool, Utc::now() + time).await.unwrap() {
             hours.push(hour);
             assert!(hours.len() < 100, "it goes on for ever");
         }
@@ -318,9 +323,10 @@ async fn what_was_begun_and_never_ended_is_judged_by_hand_alike() {
     // Nothing is left to do, until an end comes late.
     assert!(feed.judge().await.is_empty());
     let end = at + seconds(90);
-    feed.add(4, &said("a", "success", end), Utc::now());
+    feed.add(4, &said("a", "success", end), end);
     feed.write().await;
-    assert_eq!(feed.judge().await, [hour(5)]);
+    assert!(feed.judge().await.is_empty(), "it was judged a moment ago");
+    assert_eq!(feed.judge_after(TimeDelta::minutes(61)).await, [hour(5)]);
     let a = report(&api, "a").await;
     assert_eq!(
         (&a["began"], &a["never_ended"]),
@@ -445,13 +451,12 @@ async fn what_comes_while_an_hour_is_judged_is_not_missed() {
     })
     .await;
     // As a batch does in its last statement.
-    sqlx::query("UPDATE producer_hours SET touched = touched + 1, judged_at = NULL")
+    sqlx::query("UPDATE producer_hours SET touched = touched + 1, stale = true")
         .execute(&mut *holder)
         .await
         .unwrap();
     holder.commit().await.unwrap();
     assert_eq!(judging.await.unwrap(), Some(hour(4)));
-    assert_eq!(feed.judge().await, [hour(4)]);
-    assert!(feed.judge().await.is_empty());
-    assert_eq!(producers::SETTLED_AFTER, TimeDelta::hours(1));
+    assert_eq!(feed.judge_after(TimeDelta::minutes(61)).await, [hour(4)]);
+    assert!(feed.judge_after(TimeDelta::minutes(122)).await.is_empty());
 }

@@ -135,6 +135,10 @@ async fn what_was_rejected_for_a_setting_is_stored_by_another() {
     );
     assert_eq!(redriven(lab.pool()).await, 0);
 
+    sqlx::query("UPDATE producer_hours SET stale = false")
+        .execute(lab.pool())
+        .await
+        .unwrap();
     let said = rejects(&lab.database, &redrive, &[WITHOUT_ORG_ID]).await;
     assert_eq!(
         (said.code, said.stdout.as_str()),
@@ -148,6 +152,14 @@ async fn what_was_rejected_for_a_setting_is_stored_by_another() {
         (0, "0 of 0 stored\n"),
         "{said:?}"
     );
+
+    // Their hour is judged once more, and they are not counted again.
+    let (messages, stale): (i64, bool) =
+        sqlx::query_as("SELECT sum(messages)::bigint, bool_or(stale) FROM producer_hours")
+            .fetch_one(lab.pool())
+            .await
+            .unwrap();
+    assert_eq!((messages, stale), (9, true));
 
     // They are as if they had come from Kafka, and what consumption counted stands.
     let rows: Vec<(String, String, String, String, i32, i64)> = sqlx::query_as(

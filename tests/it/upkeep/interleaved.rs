@@ -18,7 +18,7 @@ const LAST_DAYS: [&str; 2] = ["'2020-01-01'", "NULL"];
 struct Scene {
     lab: Lab,
     payload: i64,
-    consumer: Process,
+    _consumer: Process,
 }
 
 impl Scene {
@@ -41,7 +41,7 @@ impl Scene {
         Self {
             lab,
             payload,
-            consumer,
+            _consumer: consumer,
         }
     }
 
@@ -108,7 +108,6 @@ impl Scene {
             .await
             .unwrap();
         assert_eq!(statuses, 1);
-        drop(self.consumer.log());
     }
 }
 
