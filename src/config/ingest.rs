@@ -5,7 +5,7 @@ use super::{ConfigError, Environment};
 /// When a batch closes, whichever comes first, and how many names there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ingest {
-    /// `BATCH_MAX_MESSAGES` (10,000; 1 to 100,000).
+    /// `BATCH_MAX_MESSAGES` (15,000; 1 to 100,000).
     pub batch_max_messages: usize,
     /// `BATCH_MAX_BYTES` (8 MiB; 1 KiB to 64 MiB): sum of the messages' keys and values.
     pub batch_max_bytes: usize,
@@ -26,7 +26,7 @@ impl Ingest {
         Ok(Self {
             batch_max_messages: env
                 .setting("BATCH_MAX_MESSAGES")
-                .number(10_000, 1..=100_000)?,
+                .number(15_000, 1..=100_000)?,
             batch_max_bytes: env
                 .setting("BATCH_MAX_BYTES")
                 .number(8 * mib, kib..=64 * mib)?,

@@ -283,6 +283,8 @@ impl Writer {
                 rows.push(status_row(*lane, stored, *payload_id, names));
             }
         }
+        // Neighbours in the indexes by date come one after the other. Lanes would mix them.
+        rows.sort_by_key(|row| row.date);
         Ok(rows)
     }
 

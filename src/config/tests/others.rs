@@ -8,7 +8,7 @@ use crate::status::{Field, Rules};
 fn batches_have_the_issues_defaults_and_bounds() {
     let ingest = Ingest::load(&env([])).unwrap();
     let expected = Ingest {
-        batch_max_messages: 10_000,
+        batch_max_messages: 15_000,
         batch_max_bytes: 8 * 1024 * 1024,
         batch_max_wait: Duration::from_millis(200),
         max_names: 10_000,
