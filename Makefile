@@ -9,8 +9,8 @@ run: prerequisites ## Everything on this machine: PostgreSQL, broker, consumer, 
 	cargo build --release --bins
 	exec cargo run --release --quiet --bin pt -- dev
 
-test: prerequisites ## Unit, property and integration tests
-	cargo test
+test: prerequisites ## Unit, property and integration tests; TESTS='--test it' for a part of them
+	cargo test $(TESTS)
 
 test-kafka: prerequisites ## The same and the fault tests, against Apache Kafka itself
 	scripts/kafka/run cargo test -- --include-ignored --skip chaos::every_message

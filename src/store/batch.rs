@@ -159,3 +159,6 @@ impl Batch {
             .flat_map(|(lane, part)| part.rejected.iter().map(|rejected| (*lane, rejected)))
     }
 }
+
+#[cfg(test)]
+pub mod samples;

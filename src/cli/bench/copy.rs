@@ -26,6 +26,10 @@ const TABLES: [(&str, &str); 3] = [
     ),
 ];
 
+/// Bytes handed to the driver at a time. It may wait for the network after each piece, so they are
+/// few; and it copies a piece before it sends any of it, so there are several.
+const PIECE: usize = 4 << 20;
+
 /// Reads all rows into memory, empties the tables and copies the rows into them again.
 ///
 /// # Errors
@@ -45,8 +49,9 @@ pub(super) async fn again(database: &Database) -> Result<Copy, Failure> {
     let mut rows = 0;
     for (write, data) in tables {
         let mut copy = session.copy_in_raw(write).await?;
-        // In one piece: the driver waits for the network between pieces.
-        copy.send(data).await?;
+        for piece in data.chunks(PIECE) {
+            copy.send(piece).await?;
+        }
         rows += copy.finish().await?;
     }
     Ok(Copy {

@@ -1,49 +1,13 @@
 use std::time::Duration;
 
-use chrono::DateTime;
-
 use super::*;
-use crate::status::{Message, Reason, Reject};
-use crate::store::batch::{Raw, Rejected, Stored};
+use crate::store::batch::samples::{rejected, stored};
 
 const LIMITS: Fuse = Fuse {
     window: 10,
     max_rejected_percent: 50,
     cooldown: Duration::from_secs(600),
 };
-
-fn stored(offset: i64) -> Stored {
-    Stored {
-        offset,
-        raw: Raw::default(),
-        message: Message {
-            request_id: "r".into(),
-            service: "puptoo".into(),
-            source: None,
-            status: "received".into(),
-            status_msg: None,
-            account: None,
-            org_id: None,
-            inventory_id: None,
-            system_id: None,
-            date: DateTime::UNIX_EPOCH,
-        },
-    }
-}
-
-fn rejected(offset: i64) -> Rejected {
-    Rejected {
-        offset,
-        raw: Raw::default(),
-        reject: Reject {
-            reason: Reason::MissingField,
-            detail: String::new(),
-            service: Some("puptoo".into()),
-            request_id: None,
-        },
-        sqlstate: None,
-    }
-}
 
 /// One part from `start`, of `+` for a status and `-` for a reject.
 fn batch(start: i64, outcomes: &str) -> Batch {

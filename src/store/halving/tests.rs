@@ -1,50 +1,13 @@
-use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::status::Message;
-use crate::store::batch::{Lane, Raw, Rejected, Stored};
+use crate::store::batch::Lane;
+use crate::store::batch::samples::{rejected, stored};
 
 fn refusal() -> Refusal {
     Refusal {
         sqlstate: Some("22001".into()),
         message: "too long".into(),
-    }
-}
-
-fn stored(offset: i64) -> Stored {
-    Stored {
-        offset,
-        raw: Raw {
-            value: Some(offset.to_string().into_bytes()),
-            ..Raw::default()
-        },
-        message: Message {
-            request_id: "r".into(),
-            service: "puptoo".into(),
-            source: None,
-            status: "received".into(),
-            status_msg: None,
-            account: None,
-            org_id: None,
-            inventory_id: None,
-            system_id: None,
-            date: DateTime::UNIX_EPOCH,
-        },
-    }
-}
-
-fn rejected(offset: i64) -> Rejected {
-    Rejected {
-        offset,
-        raw: Raw::default(),
-        reject: Reject {
-            reason: Reason::Malformed,
-            detail: String::new(),
-            service: None,
-            request_id: None,
-        },
-        sqlstate: None,
     }
 }
 
@@ -144,7 +107,7 @@ proptest! {
                 for one in &part.rejected {
                     let expected = match slot(*lane, one.offset) {
                         Slot::Poison => Reason::RefusedByDatabase,
-                        _ => Reason::Malformed,
+                        _ => Reason::MissingField,
                     };
                     prop_assert_eq!(one.reject.reason, expected);
                 }

@@ -1,7 +1,9 @@
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 use uuid::Uuid;
 
 use super::tool::{pt, pt_with_input, values};
@@ -125,7 +127,10 @@ async fn a_line_no_broker_takes_fails_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_is_named_with_its_variable() {
-    let address = format!("127.0.0.1:{}", support::free_port());
+    // Bound and never listening: nobody else takes the port, and connections to it are refused.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = nobody.local_addr().unwrap().to_string();
     let envs = [("KAFKA_BOOTSTRAP_SERVERS".to_owned(), address.clone())];
 
     let said = pt(&with(&["--org-id", "11789772"]), envs).await;

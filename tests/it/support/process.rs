@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use payload_tracker::dev::child::{Child, Signal};
@@ -9,6 +10,8 @@ use uuid::Uuid;
 
 /// SIGTERM ends every program of ours within this.
 const END_WITHIN: Duration = Duration::from_secs(10);
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// One of the real binaries as a process, killed at the end of the test. What it logged is printed when the
 /// test fails.
@@ -124,10 +127,20 @@ impl Drop for Process {
     }
 }
 
-/// A port nobody listens on at this moment.
+/// A port that nobody listens on, given to nobody else of this run. It lies below those that the
+/// system gives to connections, so that none of these takes it before it is used.
 pub fn free_port() -> u16 {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.local_addr().unwrap().port()
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 10_000;
+    // Another run at the same time starts elsewhere.
+    let run = (std::process::id() as u16).wrapping_mul(97);
+    loop {
+        let next = run.wrapping_add(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + next % COUNT;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 async fn get(port: u16, path: &str) -> Option<(u16, String)> {

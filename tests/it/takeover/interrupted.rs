@@ -90,7 +90,8 @@ async fn a_lost_session_costs_nothing_but_another_call() {
             assert!(attempts < 100, "{error}");
         }
         drop(progress);
-        assert!(killer.await.unwrap() > 5);
+        // How many of them meet a session, and where, is the machine's affair.
+        assert!(killer.await.unwrap() > 0);
         expected.assert(&database, way_up).await;
     }
 }
