@@ -101,7 +101,7 @@ impl Locator {
                     to: start,
                     log_start: state.low,
                 };
-                offsets::relocate(&mut *transaction, &self.topic, step).await?;
+                offsets::relocate(&mut transaction, &self.topic, step).await?;
             }
             starts.insert(*lane, start);
         }

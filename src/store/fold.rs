@@ -1,10 +1,11 @@
 //! A batch's messages folded into columns: one entry per payload, as one `INSERT .. ON CONFLICT`
 //! may not meet a row twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
+use super::parity::Parity;
 use crate::status::Message;
 
 /// Which kind of host id a row of `payload_ids` holds (`payload_ids.kind`).
@@ -17,6 +18,7 @@ pub enum HostIdKind {
 /// What a batch says about one payload.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Payload<'a> {
+    pub request_id: &'a str,
     pub account: Option<&'a str>,
     pub org_id: Option<&'a str>,
     pub inventory_id: Option<&'a str>,
@@ -28,8 +30,10 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    fn at(date: DateTime<Utc>) -> Self {
+    fn of(message: &'a Message) -> Self {
+        let date = message.date;
         Self {
+            request_id: &message.request_id,
             account: None,
             org_id: None,
             inventory_id: None,
@@ -57,17 +61,19 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Folds messages by request id. Sorted, so that concurrent writers lock rows in the same order.
-pub fn by_request_id<'a>(
-    messages: impl Iterator<Item = &'a Message>,
-) -> BTreeMap<&'a str, Payload<'a>> {
-    let mut payloads = BTreeMap::new();
+/// Folds messages by request id. In one order for all writers, or those that share payloads could wait
+/// for each other in a circle: the even ones first. A session that waits for an odd one then holds all
+/// it needs of the even ones, and stands in the way of no even half whose odd half it waits for.
+pub fn by_request_id<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<Payload<'a>> {
+    let mut payloads = HashMap::new();
     for message in messages {
         payloads
             .entry(message.request_id.as_str())
-            .or_insert_with(|| Payload::at(message.date))
+            .or_insert_with(|| Payload::of(message))
             .add(message);
     }
+    let mut payloads: Vec<Payload<'a>> = payloads.into_values().collect();
+    payloads.sort_unstable_by_key(|payload| (Parity::of(payload.request_id), payload.request_id));
     payloads
 }
 
@@ -93,6 +99,17 @@ mod tests {
     }
 
     #[test]
+    fn even_request_ids_come_first() {
+        let messages = ["1", "4", "3", "2", "1"].map(|id| Message {
+            request_id: id.into(),
+            ..message(None, None, 0)
+        });
+        let payloads = by_request_id(messages.iter());
+        let ids: Vec<_> = payloads.iter().map(|payload| payload.request_id).collect();
+        assert_eq!(ids, ["2", "4", "1", "3"]);
+    }
+
+    #[test]
     fn keeps_the_last_value_that_is_there_and_every_host() {
         let messages = [
             message(Some("1"), Some("a"), 5),
@@ -101,7 +118,7 @@ mod tests {
             message(None, None, 7),
         ];
         let payloads = by_request_id(messages.iter());
-        let payload = &payloads["r"];
+        let payload = &payloads[0];
         assert_eq!(payload.org_id, Some("2"));
         assert_eq!(payload.inventory_id, Some("b"));
         assert_eq!(payload.first, messages[1].date);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::sqlx::{self, PgExecutor, PgTransaction};
 
 use super::batch::{Lane, Part};
+use super::odd_offsets::{self, Odd};
 
 const SELECT: &str = "SELECT partition, next_offset FROM consumer_offsets WHERE topic = $1";
 
@@ -61,7 +62,8 @@ pub async fn stored(
     Ok(rows.into_iter().collect())
 }
 
-/// Moves each lane from its part's start to its end, and answers which lanes did stand there.
+/// Moves each lane from its part's start to its end, and answers which lanes did stand there. What is
+/// done of a part already (`odd`) counts as what it became.
 ///
 /// # Errors
 ///
@@ -69,16 +71,26 @@ pub async fn stored(
 pub async fn advance(
     transaction: &mut PgTransaction<'_>,
     topic: &str,
-    parts: &BTreeMap<Lane, Part>,
+    parts: &[(Lane, &Part)],
+    odd: &BTreeMap<Lane, Odd>,
 ) -> Result<BTreeSet<Lane>, sqlx::Error> {
-    let count = |of: fn(&Part) -> i64| parts.values().map(of).collect::<Vec<_>>();
+    let count = |of: fn(&Part) -> i64| parts.iter().map(|(_, part)| of(part)).collect::<Vec<_>>();
+    let rejected: Vec<i64> = parts
+        .iter()
+        .map(|(lane, part)| odd_offsets::rejected(odd.get(lane), part))
+        .collect();
+    let stored: Vec<i64> = parts
+        .iter()
+        .zip(&rejected)
+        .map(|((_, part), rejected)| part.len() as i64 - rejected)
+        .collect();
     let rows: Vec<(Lane,)> = sqlx::query_as(ADVANCE)
         .bind(topic)
-        .bind(parts.keys().copied().collect::<Vec<_>>())
+        .bind(parts.iter().map(|(lane, _)| *lane).collect::<Vec<_>>())
         .bind(count(|part| part.start))
         .bind(count(|part| part.end))
-        .bind(count(|part| part.stored.len() as i64))
-        .bind(count(|part| part.rejected.len() as i64))
+        .bind(stored)
+        .bind(rejected)
         .bind(count(Part::skipped))
         .fetch_all(&mut **transaction)
         .await?;
@@ -141,11 +153,15 @@ impl Move {
 ///
 /// What the database answers.
 pub async fn relocate(
-    executor: impl PgExecutor<'_>,
+    transaction: &mut PgTransaction<'_>,
     topic: &str,
     step: Move,
 ) -> Result<bool, sqlx::Error> {
     let is_forward = step.to > step.from;
+    if !is_forward {
+        // A trigger sends the odd messages back too. Locked in the order of those who write.
+        odd_offsets::hold(transaction, topic, std::iter::once(step.lane)).await?;
+    }
     let mut query = sqlx::query(if is_forward { SKIP } else { SEND_BACK })
         .bind(topic)
         .bind(step.lane)
@@ -154,7 +170,7 @@ pub async fn relocate(
     if is_forward {
         query = query.bind(step.gap());
     }
-    Ok(query.execute(executor).await?.rows_affected() == 1)
+    Ok(query.execute(&mut **transaction).await?.rows_affected() == 1)
 }
 
 /// What became of the offsets of a lane.

@@ -1,12 +1,12 @@
 //! The SQL of a batch's transaction. Arrays and `unnest`, so that a batch of any size is one
 //! round trip a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sqlx::{self, PgTransaction};
 
-use super::batch::{Lane, Part, Rejected};
+use super::batch::{Lane, Rejected};
 use super::dictionary::NameIds;
 use super::fold::Payload;
 
@@ -76,13 +76,13 @@ SELECT $1, r.* FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6
 /// a row that another writer inserted meanwhile.
 pub async fn put_payloads(
     transaction: &mut PgTransaction<'_>,
-    payloads: &BTreeMap<&str, Payload<'_>>,
+    payloads: &[Payload<'_>],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
     let mut ids = upsert_payloads(transaction, payloads).await?;
     let unchanged: Vec<&str> = payloads
-        .keys()
-        .filter(|request_id| !ids.contains_key(**request_id))
-        .copied()
+        .iter()
+        .map(|payload| payload.request_id)
+        .filter(|request_id| !ids.contains_key(*request_id))
         .collect();
     if !unchanged.is_empty() {
         ids.extend(payload_ids(transaction, &unchanged).await?);
@@ -92,23 +92,20 @@ pub async fn put_payloads(
 
 /// Inserts or updates payloads; the ids of those that were there and did not change are not
 /// among the answer.
-async fn upsert_payloads(
+async fn upsert_payloads<'a>(
     transaction: &mut PgTransaction<'_>,
-    payloads: &BTreeMap<&str, Payload<'_>>,
+    payloads: &[Payload<'a>],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let of =
+        |text: fn(&Payload<'a>) -> Option<&'a str>| payloads.iter().map(text).collect::<Vec<_>>();
     let rows: Vec<(i64, String)> = sqlx::query_as(UPSERT_PAYLOADS)
-        .bind(payloads.keys().copied().collect::<Vec<_>>())
-        .bind(payloads.values().map(|p| p.account).collect::<Vec<_>>())
-        .bind(payloads.values().map(|p| p.org_id).collect::<Vec<_>>())
-        .bind(
-            payloads
-                .values()
-                .map(|p| p.inventory_id)
-                .collect::<Vec<_>>(),
-        )
-        .bind(payloads.values().map(|p| p.system_id).collect::<Vec<_>>())
-        .bind(payloads.values().map(|p| p.first).collect::<Vec<_>>())
-        .bind(payloads.values().map(|p| p.last).collect::<Vec<_>>())
+        .bind(of(|payload| Some(payload.request_id)))
+        .bind(of(|payload| payload.account))
+        .bind(of(|payload| payload.org_id))
+        .bind(of(|payload| payload.inventory_id))
+        .bind(of(|payload| payload.system_id))
+        .bind(payloads.iter().map(|p| p.first).collect::<Vec<_>>())
+        .bind(payloads.iter().map(|p| p.last).collect::<Vec<_>>())
         .fetch_all(&mut **transaction)
         .await?;
     Ok(rows.into_iter().map(|(id, key)| (key, id)).collect())
@@ -129,13 +126,13 @@ async fn payload_ids(
 /// Remembers every host id that was named for a payload; `ids` has an id for each payload.
 pub async fn insert_host_ids(
     transaction: &mut PgTransaction<'_>,
-    payloads: &BTreeMap<&str, Payload<'_>>,
+    payloads: &[Payload<'_>],
     ids: &HashMap<String, i64>,
 ) -> Result<(), sqlx::Error> {
     let mut columns: (Vec<i64>, Vec<i16>, Vec<&str>) = Default::default();
-    for (request_id, payload) in payloads {
+    for payload in payloads {
         for (kind, value) in &payload.host_ids {
-            columns.0.push(ids[*request_id]);
+            columns.0.push(ids[payload.request_id]);
             columns.1.push(*kind as i16);
             columns.2.push(value);
         }
@@ -171,23 +168,8 @@ pub async fn insert_statuses(
     Ok(())
 }
 
-/// Stores the rejects of `parts`, each whole.
+/// Stores rejects, each whole.
 pub async fn insert_rejects(
-    transaction: &mut PgTransaction<'_>,
-    topic: &str,
-    parts: &[(Lane, &Part)],
-) -> Result<(), sqlx::Error> {
-    let rejected: Vec<_> = parts
-        .iter()
-        .flat_map(|(lane, part)| part.rejected.iter().map(|rejected| (*lane, rejected)))
-        .collect();
-    if rejected.is_empty() {
-        return Ok(());
-    }
-    write_rejects(transaction, topic, &rejected).await
-}
-
-async fn write_rejects(
     transaction: &mut PgTransaction<'_>,
     topic: &str,
     rejected: &[(Lane, &Rejected)],
@@ -240,7 +222,7 @@ async fn write_rejects(
 
 /// Each statement with no rows at all.
 pub async fn rehearse(transaction: &mut PgTransaction<'_>, topic: &str) -> Result<(), sqlx::Error> {
-    put_payloads(transaction, &BTreeMap::new()).await?;
+    put_payloads(transaction, &[]).await?;
     sqlx::query(INSERT_HOST_IDS)
         .bind(Vec::<i64>::new())
         .bind(Vec::<i16>::new())
@@ -248,5 +230,5 @@ pub async fn rehearse(transaction: &mut PgTransaction<'_>, topic: &str) -> Resul
         .execute(&mut **transaction)
         .await?;
     insert_statuses(transaction, &[]).await?;
-    write_rejects(transaction, topic, &[]).await
+    insert_rejects(transaction, topic, &[]).await
 }

@@ -1,110 +1,31 @@
-//! The bulk path: one batch, one transaction.
+//! The bulk path. A batch is one transaction; a large one is two at once, one for each half of the
+//! request ids, since one session of PostgreSQL uses one core.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+mod outcome;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sea_orm::sqlx::{self, PgPool, PgTransaction};
+use tokio::try_join;
 
+use self::outcome::Clock;
+pub use self::outcome::{Timings, WriteError, Written};
+use self::rows::Rows;
 use super::batch::{Batch, Lane, Part};
-use super::dictionary::{Dictionary, NameIds};
-use super::failure::{self, Failure};
-use super::fold;
-use super::fuse::{self, Blow, Fuses};
-use super::halving::Refusal;
+use super::dictionary::Dictionary;
+use super::fuse::{self, Fuses, Judgement};
+use super::parity::Parity;
 use super::partitions::Partitions;
-use super::{offsets, producers, statements};
+use super::{odd_offsets, offsets, producers, statements};
 use crate::config::Fuse;
 
-/// Why a batch was not written. Nothing of it is.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    /// Of the statement that makes a day's partition.
-    #[error("making a partition: {0}")]
-    Partition(#[source] sqlx::Error),
-    /// A name or payload that was there a statement ago is not: someone deletes rows by hand, or
-    /// the database is another one. The same batch again makes it anew.
-    #[error("a name or payload vanished while its status was written")]
-    Vanished,
-}
+/// Messages from which on a batch is divided. Below, a second COMMIT costs more than it saves.
+const DIVIDED_FROM: usize = 2_000;
 
-impl WriteError {
-    /// What to do about it.
-    pub fn failure(&self) -> Failure {
-        match self {
-            Self::Database(error) => failure::classify(error),
-            Self::Partition(error) => failure::classify_partition(error),
-            Self::Vanished => Failure::Transient,
-        }
-    }
-
-    /// For the reject, should a row turn out to be to blame.
-    pub fn refusal(&self) -> Refusal {
-        match self {
-            Self::Database(error) | Self::Partition(error) => Refusal {
-                sqlstate: failure::sqlstate(error),
-                message: failure::message(error),
-            },
-            Self::Vanished => Refusal {
-                sqlstate: None,
-                message: self.to_string(),
-            },
-        }
-    }
-}
-
-/// What became of each lane of a batch.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Lanes whose rows are committed, with the offset now stored. A lane that an earlier attempt
-    /// had committed, without its answer arriving, is among them.
-    pub committed: BTreeMap<Lane, i64>,
-    /// Lanes whose stored offset was another than the batch expected: nothing of them is written.
-    pub lost: BTreeMap<Lane, Option<i64>>,
-    /// Different payloads among the rows.
-    pub payloads: usize,
-    /// Committed lanes whose fuse blew: they must not be read on.
-    pub blown: BTreeMap<Lane, Blow>,
-}
-
-impl Written {
-    /// Adds what became of a later piece of the same batch.
-    pub fn extend(&mut self, later: Self) {
-        self.committed.extend(later.committed);
-        self.lost.extend(later.lost);
-        self.payloads += later.payloads;
-        self.blown.extend(later.blown);
-    }
-}
-
-/// Where a batch's time went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timings {
-    /// Unknown names and missing partitions.
-    pub prepare: Duration,
-    pub fence: Duration,
-    pub payloads: Duration,
-    pub host_ids: Duration,
-    pub statuses: Duration,
-    pub rejects: Duration,
-    pub commit: Duration,
-}
-
-impl Timings {
-    /// Each stage by name, in the order in which a batch goes through them.
-    pub fn stages(&self) -> [(&'static str, Duration); 7] {
-        [
-            ("prepare", self.prepare),
-            ("fence", self.fence),
-            ("payloads", self.payloads),
-            ("host_ids", self.host_ids),
-            ("statuses", self.statuses),
-            ("rejects", self.rejects),
-            ("commit", self.commit),
-        ]
-    }
-}
+/// Two for the halves of a batch, one for whoever looks at offsets meanwhile.
+const SESSIONS_TO_DIVIDE: u32 = 3;
 
 /// What a writer holds to.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +45,17 @@ pub struct Writer {
     dictionary: Dictionary,
     partitions: Partitions,
     fuses: Fuses,
+    /// Whether the last attempt failed. The next needs one session only, and has no second transaction
+    /// that somebody's lock could be in the way of.
+    failed: bool,
+}
+
+/// A batch all of whose rows are written, and of which nothing is committed but its odd half.
+struct Open<'a> {
+    transaction: PgTransaction<'static>,
+    /// The lanes that stood where the batch expects them.
+    parts: Vec<(Lane, &'a Part)>,
+    payloads: usize,
 }
 
 impl Writer {
@@ -136,13 +68,15 @@ impl Writer {
             dictionary: Dictionary::default(),
             partitions: Partitions::default(),
             fuses: Fuses::new(limits.fuse),
+            failed: false,
         }
     }
 
-    /// Forgets which partitions there are: someone may have dropped one, and after a failure the database
-    /// may be another than before (restored, failed over).
+    /// To be called when a batch was not written. Forgets which partitions there are: someone may have dropped
+    /// one, and the database may be another than before (restored, failed over).
     pub fn forget(&mut self) {
         self.partitions.forget();
+        self.failed = true;
     }
 
     /// Writes nothing, with every statement that a batch is written with: what stands in the way
@@ -153,14 +87,18 @@ impl Writer {
     /// What the database answers.
     pub async fn rehearse(pool: &PgPool, topic: &str) -> Result<(), sqlx::Error> {
         let mut transaction = pool.begin().await?;
-        offsets::advance(&mut transaction, topic, &BTreeMap::new()).await?;
+        let odd = odd_offsets::hold(&mut transaction, topic, std::iter::empty()).await?;
+        odd_offsets::advance(&mut transaction, topic, &[], &odd).await?;
+        offsets::advance(&mut transaction, topic, &[], &odd).await?;
         statements::rehearse(&mut transaction, topic).await?;
         fuse::blow(&mut transaction, topic, &BTreeMap::new(), Duration::ZERO).await?;
         producers::rehearse(&mut transaction).await?;
         transaction.rollback().await
     }
 
-    /// Commits offsets, payloads, statuses and rejects of `batch` together, or nothing of them.
+    /// Commits offsets, payloads, statuses and rejects of `batch` together, or nothing of them. Of a
+    /// large batch the odd half is committed first, with offsets of its own: should the process end
+    /// before the rest is, whoever reads the lanes next leaves that half out.
     ///
     /// Messages with a name too many become rejects, and a lane whose fuse blows loses what came
     /// after that: both stay so in `batch` for another attempt.
@@ -172,43 +110,20 @@ impl Writer {
     /// since the fence then sees the lanes' new offsets.
     pub async fn write(&mut self, batch: &mut Batch) -> Result<(Written, Timings), WriteError> {
         let mut clock = Clock::start();
-        let mut timings = Timings::default();
         self.prepare(batch).await?;
-        timings.prepare = clock.lap();
-
         let judgement = self.fuses.judge(batch);
-        let mut transaction = self.pool.begin().await?;
-        let passed = offsets::advance(&mut transaction, &self.topic, &batch.parts).await?;
-        let parts = batch
-            .parts
-            .iter()
-            .filter(|(lane, _)| passed.contains(lane))
-            .map(|(lane, part)| (*lane, part))
-            .collect::<Vec<_>>();
-        timings.fence = clock.lap();
+        clock.lap(|timings| &mut timings.prepare);
 
-        let mut written = Written {
-            payloads: self
-                .write_statuses(&mut transaction, &parts, &mut clock, &mut timings)
-                .await?,
-            ..Written::default()
+        let open = if self.is_divided(batch) {
+            self.write_halves(batch, &mut clock).await?
+        } else {
+            self.write_whole(batch, &mut clock).await?
         };
-        statements::insert_rejects(&mut transaction, &self.topic, &parts).await?;
-        timings.rejects = clock.lap();
-
-        for (lane, part) in &parts {
-            written.committed.insert(*lane, part.end);
-        }
-        if parts.len() < batch.parts.len() {
-            self.settle(&mut transaction, batch, &mut written).await?;
-        }
-        written.blown = judgement.blown_among(&written.committed);
-        self.store_blown(&mut transaction, &written).await?;
-        producers::count(&mut transaction, &parts).await?;
-        transaction.commit().await?;
+        let written = self.commit(open, batch, &judgement).await?;
+        clock.lap(|timings| &mut timings.commit);
         self.fuses.settle(judgement, written.committed.keys());
-        timings.commit = clock.lap();
-        Ok((written, timings))
+        self.failed = false;
+        Ok((written, clock.timings))
     }
 
     /// Names and partitions, each in a committed statement of its own.
@@ -225,6 +140,112 @@ impl Writer {
             .map_err(WriteError::Partition)
     }
 
+    fn is_divided(&self, batch: &Batch) -> bool {
+        let sessions = self.pool.options().get_max_connections();
+        !self.failed && sessions >= SESSIONS_TO_DIVIDE && batch.len() >= DIVIDED_FROM
+    }
+
+    async fn write_whole<'a>(
+        &self,
+        batch: &'a Batch,
+        clock: &mut Clock,
+    ) -> Result<Open<'a>, WriteError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut parts = parts(batch);
+        let lanes = batch.parts.keys().copied();
+        let odd = odd_offsets::hold(&mut transaction, &self.topic, lanes).await?;
+        let passed = offsets::advance(&mut transaction, &self.topic, &parts, &odd).await?;
+        parts.retain(|(lane, _)| passed.contains(lane));
+        clock.lap(|timings| &mut timings.fence);
+
+        let rows = Rows::of(&parts, |lane, offset, parity| {
+            !odd_offsets::is_done(odd.get(&lane), offset, parity)
+        });
+        let payloads = self.write_rows(rows, &mut transaction, clock).await?;
+        Ok(Open {
+            transaction,
+            parts,
+            payloads,
+        })
+    }
+
+    /// The odd half never waits for the even one, which waits for its COMMIT.
+    async fn write_halves<'a>(
+        &self,
+        batch: &'a Batch,
+        clock: &mut Clock,
+    ) -> Result<Open<'a>, WriteError> {
+        let mut odd_session = self.pool.begin().await?;
+        let mut even_session = self.pool.begin().await?;
+        let mut parts = parts(batch);
+        let lanes = batch.parts.keys().copied();
+        let odd = odd_offsets::hold(&mut odd_session, &self.topic, lanes).await?;
+        // Looked at once the lanes are held: what another consumer may have written of them is known.
+        let stored = offsets::stored(&mut *odd_session, &self.topic).await?;
+        parts.retain(|(lane, part)| stored.get(lane) == Some(&part.start));
+        let passed = offsets::advance(&mut even_session, &self.topic, &parts, &odd).await?;
+        parts.retain(|(lane, _)| passed.contains(lane));
+        clock.lap(|timings| &mut timings.fence);
+
+        let odd_rows = Rows::of(&parts, |lane, offset, parity| {
+            parity == Parity::Odd && !odd_offsets::is_done(odd.get(&lane), offset, parity)
+        });
+        let even_rows = Rows::of(&parts, |_, _, parity| parity == Parity::Even);
+        let odd_half = async {
+            let mut unseen = Clock::start();
+            let payloads = self
+                .write_rows(odd_rows, &mut odd_session, &mut unseen)
+                .await?;
+            odd_offsets::advance(&mut odd_session, &self.topic, &parts, &odd).await?;
+            odd_session.commit().await?;
+            Ok(payloads)
+        };
+        let even_half = self.write_rows(even_rows, &mut even_session, clock);
+        let (odd_payloads, even_payloads) = try_join!(odd_half, even_half)?;
+        clock.lap(|timings| &mut timings.odd);
+        Ok(Open {
+            transaction: even_session,
+            parts,
+            payloads: odd_payloads + even_payloads,
+        })
+    }
+
+    async fn write_rows(
+        &self,
+        rows: Rows<'_>,
+        transaction: &mut PgTransaction<'_>,
+        clock: &mut Clock,
+    ) -> Result<usize, WriteError> {
+        rows.write(transaction, &self.topic, &self.dictionary, clock)
+            .await
+    }
+
+    async fn commit(
+        &self,
+        open: Open<'_>,
+        batch: &Batch,
+        judgement: &Judgement,
+    ) -> Result<Written, WriteError> {
+        let Open {
+            mut transaction,
+            parts,
+            payloads,
+        } = open;
+        let mut written = Written {
+            payloads,
+            committed: parts.iter().map(|(lane, part)| (*lane, part.end)).collect(),
+            ..Written::default()
+        };
+        if parts.len() < batch.parts.len() {
+            self.settle(&mut transaction, batch, &mut written).await?;
+        }
+        written.blown = judgement.blown_among(&written.committed);
+        self.store_blown(&mut transaction, &written).await?;
+        producers::count(&mut transaction, &parts).await?;
+        transaction.commit().await?;
+        Ok(written)
+    }
+
     async fn store_blown(
         &self,
         transaction: &mut PgTransaction<'_>,
@@ -235,57 +256,6 @@ impl Writer {
         }
         let cooldown = self.limits.fuse.cooldown;
         fuse::blow(transaction, &self.topic, &written.blown, cooldown).await
-    }
-
-    /// Answers for how many different payloads.
-    async fn write_statuses(
-        &self,
-        transaction: &mut PgTransaction<'_>,
-        parts: &[(Lane, &Part)],
-        clock: &mut Clock,
-        timings: &mut Timings,
-    ) -> Result<usize, WriteError> {
-        let payloads = fold::by_request_id(
-            parts
-                .iter()
-                .flat_map(|(_, part)| part.stored.iter().map(|stored| &stored.message)),
-        );
-        if payloads.is_empty() {
-            return Ok(0);
-        }
-        let ids = statements::put_payloads(transaction, &payloads).await?;
-        if ids.len() < payloads.len() {
-            return Err(WriteError::Vanished);
-        }
-        timings.payloads = clock.lap();
-        statements::insert_host_ids(transaction, &payloads, &ids).await?;
-        timings.host_ids = clock.lap();
-        let rows = self.status_rows(parts, &ids)?;
-        statements::insert_statuses(transaction, &rows).await?;
-        timings.statuses = clock.lap();
-        Ok(payloads.len())
-    }
-
-    fn status_rows<'a>(
-        &self,
-        parts: &[(Lane, &'a Part)],
-        ids: &HashMap<String, i64>,
-    ) -> Result<Vec<statements::StatusRow<'a>>, WriteError> {
-        let mut rows = Vec::new();
-        for (lane, part) in parts {
-            for stored in &part.stored {
-                let (Some(names), Some(payload_id)) = (
-                    self.dictionary.ids(&stored.message),
-                    ids.get(&stored.message.request_id),
-                ) else {
-                    return Err(WriteError::Vanished);
-                };
-                rows.push(status_row(*lane, stored, *payload_id, names));
-            }
-        }
-        // Neighbours in the indexes by date come one after the other. Lanes would mix them.
-        rows.sort_by_key(|row| row.date);
-        Ok(rows)
     }
 
     /// A lane that did not pass the fence is either done already, by an attempt whose COMMIT went
@@ -312,33 +282,10 @@ impl Writer {
     }
 }
 
-fn status_row(
-    lane: Lane,
-    stored: &super::batch::Stored,
-    payload_id: i64,
-    names: NameIds,
-) -> statements::StatusRow<'_> {
-    statements::StatusRow {
-        payload_id,
-        names,
-        status_msg: stored.message.status_msg.as_deref(),
-        date: stored.message.date,
-        lane,
-        offset: stored.offset,
-    }
-}
-
-struct Clock(Instant);
-
-impl Clock {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    fn lap(&mut self) -> Duration {
-        let now = Instant::now();
-        let lap = now - self.0;
-        self.0 = now;
-        lap
-    }
+fn parts(batch: &Batch) -> Vec<(Lane, &Part)> {
+    batch
+        .parts
+        .iter()
+        .map(|(lane, part)| (*lane, part))
+        .collect()
 }

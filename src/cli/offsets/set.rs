@@ -148,7 +148,10 @@ impl Plan {
                         to: self.to,
                         log_start: self.log.low,
                     };
-                    offsets::relocate(&place.pool, &place.topic, step).await?
+                    let mut transaction = place.pool.begin().await?;
+                    let done = offsets::relocate(&mut transaction, &place.topic, step).await?;
+                    transaction.commit().await?;
+                    done
                 }
                 None => self.begin(place).await?,
             };

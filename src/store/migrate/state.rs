@@ -21,7 +21,7 @@ pub enum State {
 const OLDEST_SERVER: i32 = 140_000;
 
 /// Tables that are neither the Go tracker's nor could come from anybody but us.
-const OURS_ALONE: [&str; 10] = [
+const OURS_ALONE: [&str; 11] = [
     "payload_ids",
     "consumer_offsets",
     "rejects",
@@ -32,6 +32,7 @@ const OURS_ALONE: [&str; 10] = [
     "reject_hours",
     "expired_partitions",
     "ownerless_ids",
+    "odd_offsets",
 ];
 
 /// The Go tracker's tables, section 5 of the contract: columns with their types.

@@ -195,7 +195,7 @@ async fn a_partition_that_vanished_is_made_again() {
 async fn a_database_that_was_never_migrated_stops_the_start() {
     let lab = Lab::without_topic().await;
     lab.pool()
-        .execute("DROP TABLE consumer_offsets")
+        .execute("DROP TABLE consumer_offsets CASCADE")
         .await
         .unwrap();
     let mut consumer = lab.consumer(&[]);

@@ -38,7 +38,7 @@ async fn ten_kills_lose_and_double_nothing() {
     let sent = produce(&lab);
     let mut last = 0;
     for kill in 1..=10 {
-        let mut consumer = lab.consumer(&[("BATCH_MAX_MESSAGES", "1000")]);
+        let mut consumer = lab.consumer(&[("BATCH_MAX_MESSAGES", "5000")]);
         // Somewhere in the next part of the stream, at no particular instruction.
         let target = last + rand::rng().random_range(1..=10_000_i64);
         last = eventually("progress", LONG, || async {
@@ -58,8 +58,8 @@ async fn ten_kills_lose_and_double_nothing() {
 #[ignore = "needs Apache Kafka: make test-kafka"]
 async fn a_killed_consumer_is_replaced_by_the_other() {
     let lab = Lab::with_partitions(20).await;
-    let mut one = lab.ready_consumer(&[("BATCH_MAX_MESSAGES", "1000")]).await;
-    let two = lab.ready_consumer(&[("BATCH_MAX_MESSAGES", "1000")]).await;
+    let mut one = lab.ready_consumer(&[("BATCH_MAX_MESSAGES", "5000")]).await;
+    let two = lab.ready_consumer(&[("BATCH_MAX_MESSAGES", "5000")]).await;
     eventually("shared lanes", LONG, || async {
         two.log().contains("lanes located").then_some(())
     })

@@ -3,6 +3,7 @@
 mod delivery;
 mod faults;
 mod fuses;
+mod halves;
 mod holes;
 pub mod lab;
 mod lag;

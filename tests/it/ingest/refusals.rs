@@ -219,9 +219,10 @@ async fn a_full_connection_limit_is_waited_for() {
 async fn the_victim_of_a_deadlock_tries_again() {
     let lab = Lab::with_partitions(1).await;
     let consumer = started(&lab, &[]).await;
-    let ids = [format!("{:032x}", 101), format!("{:032x}", 102)];
+    // Both are even, and thus written in this order.
+    let ids = [0x102, 0x104].map(|id| format!("{id:032x}"));
     lab.kafka
-        .send(Some(0), [saying(101, "a"), saying(102, "b")])
+        .send(Some(0), [saying(0x102, "a"), saying(0x104, "b")])
         .await;
     lab.passed(7, SOON).await;
     let mut other = lab.pool().begin().await.unwrap();

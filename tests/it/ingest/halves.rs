@@ -1,0 +1,241 @@
+//! A large batch is written by two sessions, one for the odd request ids: what happens between their commits.
+
+use std::collections::BTreeMap;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection};
+
+use super::lab::{Lab, SOON, Totals, numbered};
+use crate::support::{self, Process, eventually};
+
+const MESSAGES: usize = 4_000;
+
+/// Of [`numbered`], five messages each.
+const EVEN_PAYLOAD: &str = "00000000000000000000000000000002";
+const ODD_PAYLOAD: &str = "00000000000000000000000000000001";
+
+/// Settings that make one batch of all messages.
+const ONE_BATCH: [(&str, &str); 3] = [
+    ("BATCH_MAX_MESSAGES", "4000"),
+    ("BATCH_MAX_WAIT_MS", "60000"),
+    ("KAFKA_AUTO_OFFSET_RESET", "earliest"),
+];
+
+/// A lab with the messages in two partitions, and with these payloads.
+async fn lab(payloads: &[&str]) -> Lab {
+    lab_with(numbered(0..MESSAGES).collect(), payloads).await
+}
+
+async fn lab_with(messages: Vec<Vec<u8>>, payloads: &[&str]) -> Lab {
+    let lab = Lab::with_partitions(2).await;
+    let (first, second) = messages.split_at(MESSAGES / 2);
+    lab.kafka.send(Some(0), first.to_vec()).await;
+    lab.kafka.send(Some(1), second.to_vec()).await;
+    for request_id in payloads {
+        sqlx::query("INSERT INTO payloads (request_id, created_at) VALUES ($1, now())")
+            .bind(request_id)
+            .execute(lab.pool())
+            .await
+            .unwrap();
+    }
+    lab
+}
+
+/// A session that keeps the consumer from writing to a payload.
+async fn hold(lab: &Lab, request_id: &str) -> PgConnection {
+    let mut session = support::connect(&lab.database.config()).await.unwrap();
+    session.execute("BEGIN").await.unwrap();
+    sqlx::query("SELECT FROM payloads WHERE request_id = $1 FOR UPDATE")
+        .bind(request_id)
+        .execute(&mut session)
+        .await
+        .unwrap();
+    session
+}
+
+/// Where both lanes stand, and where their odd messages do.
+async fn offsets(lab: &Lab) -> BTreeMap<i32, (i64, i64)> {
+    let rows: Vec<(i32, i64, i64)> = sqlx::query_as(
+        "SELECT partition, c.next_offset, o.next_offset
+           FROM consumer_offsets AS c JOIN odd_offsets AS o USING (topic, partition)",
+    )
+    .fetch_all(lab.pool())
+    .await
+    .unwrap();
+    rows.into_iter()
+        .map(|(lane, next, odd)| (lane, (next, odd)))
+        .collect()
+}
+
+/// A consumer of which the odd half of everything is committed, and that waits with the even one.
+async fn halfway(lab: &Lab, settings: &[(&str, &str)]) -> (Process, PgConnection) {
+    let held = hold(lab, EVEN_PAYLOAD).await;
+    let consumer = lab.consumer(&[&ONE_BATCH[..], settings].concat());
+    let odd = eventually("the odd half", SOON, || async {
+        let statuses = lab.totals().await.statuses;
+        (statuses > 0).then_some(statuses)
+    })
+    .await;
+    assert!((1_000..3_000).contains(&odd), "{odd} of {MESSAGES}");
+    let end = MESSAGES as i64 / 2;
+    assert_eq!(
+        offsets(lab).await,
+        BTreeMap::from([(0, (0, end)), (1, (0, end))])
+    );
+    (consumer, held)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_that_was_committed_before_a_kill_is_not_stored_again() {
+    for batch in ["700", "4000"] {
+        let lab = lab(&[EVEN_PAYLOAD]).await;
+        let (mut consumer, held) = halfway(&lab, &[]).await;
+        consumer.kill9().await;
+        held.close().await.unwrap();
+        let _next = lab.consumer(&[("BATCH_MAX_MESSAGES", batch)]);
+        assert_eq!(
+            lab.passed(MESSAGES, SOON).await,
+            Totals::of(MESSAGES),
+            "in batches of {batch}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_that_waits_is_committed_when_it_can_be() {
+    let lab = lab(&[EVEN_PAYLOAD]).await;
+    let (_consumer, held) = halfway(&lab, &[]).await;
+    held.close().await.unwrap();
+    assert_eq!(lab.passed(MESSAGES, SOON).await, Totals::of(MESSAGES));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_whose_session_ends_is_tried_again_without_the_other() {
+    let lab = lab(&[EVEN_PAYLOAD]).await;
+    let (_consumer, held) = halfway(&lab, &[]).await;
+    lab.pool()
+        .execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE application_name = 'pt-consumer' AND datname = current_database()",
+        )
+        .await
+        .unwrap();
+    held.close().await.unwrap();
+    assert_eq!(lab.passed(MESSAGES, SOON).await, Totals::of(MESSAGES));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_back_after_a_kill_is_sent_back_for_both_halves() {
+    let lab = lab(&[EVEN_PAYLOAD]).await;
+    let (mut consumer, held) = halfway(&lab, &[]).await;
+    consumer.kill9().await;
+    held.close().await.unwrap();
+    // As for a topic made anew: what was stored has nothing to do with what comes.
+    lab.pool()
+        .execute(
+            "DELETE FROM payload_statuses;
+             UPDATE consumer_offsets SET next_offset = next_offset - 1, first_offset = first_offset - 1;
+             UPDATE consumer_offsets SET next_offset = next_offset + 1, first_offset = first_offset + 1",
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        offsets(&lab).await,
+        BTreeMap::from([(0, (0, -1)), (1, (0, -1))])
+    );
+    let _next = lab.consumer(&[]);
+    assert_eq!(lab.passed(MESSAGES, SOON).await, Totals::of(MESSAGES));
+}
+
+/// Only the first consumer rejects an upload without an account: what it stored as a reject stays one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_half_is_what_is_counted() {
+    for batch in ["700", "4000"] {
+        let messages = numbered(0..MESSAGES).map(|message| {
+            let text = String::from_utf8(message).unwrap();
+            match text.contains(ODD_PAYLOAD) {
+                true => text.replace(r#""account":"6089719","#, "").into_bytes(),
+                false => text.into_bytes(),
+            }
+        });
+        let lab = lab_with(messages.collect(), &[EVEN_PAYLOAD]).await;
+        let strict = "org_id,service,request_id,status,date,account";
+        let (mut consumer, held) = halfway(&lab, &[("REQUIRED_FIELDS", strict)]).await;
+        consumer.kill9().await;
+        held.close().await.unwrap();
+        let _next = lab.consumer(&[("BATCH_MAX_MESSAGES", batch)]);
+        let all = lab.passed(MESSAGES, SOON).await;
+        assert_eq!(all, with_rejects(5), "in batches of {batch}");
+    }
+}
+
+/// All messages passed, of which so many are rejects.
+fn with_rejects(rejects: i64) -> Totals {
+    let good = MESSAGES as i64 - rejects;
+    Totals {
+        statuses: good,
+        origins: good,
+        rejects,
+        stored: good,
+        rejected: rejects,
+        passed: MESSAGES as i64,
+        ..Totals::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_refused_are_found_in_either_half() {
+    let lab = lab(&[]).await;
+    for request_id in [EVEN_PAYLOAD, ODD_PAYLOAD] {
+        let name = format!("refuse_{}", &request_id[31..]);
+        lab.pool()
+            .execute(AssertSqlSafe(format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     RAISE EXCEPTION 'not this one'; END $$;
+                 CREATE TRIGGER {name} BEFORE INSERT ON payloads FOR EACH ROW
+                    WHEN (NEW.request_id = '{request_id}') EXECUTE FUNCTION {name}()"
+            )))
+            .await
+            .unwrap();
+    }
+    let _consumer = lab.consumer(&ONE_BATCH);
+    assert_eq!(lab.passed(MESSAGES, SOON).await, with_rejects(10));
+}
+
+/// The even half waits in the consumer for the odd one, which the server does not know. Here the odd one waits
+/// for somebody who waits for the even one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circle_that_the_server_cannot_see_ends_by_itself() {
+    let lab = lab(&[EVEN_PAYLOAD, ODD_PAYLOAD]).await;
+    let mut held = hold(&lab, ODD_PAYLOAD).await;
+    let consumer = lab.consumer(&ONE_BATCH);
+    eventually("a waiting half", SOON, || async {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+              WHERE application_name = 'pt-consumer' AND datname = current_database()
+                AND state = 'idle in transaction' AND query LIKE '%INTO payload_statuses%'",
+        )
+        .fetch_one(lab.pool())
+        .await
+        .unwrap();
+        (waiting > 0 && lab.totals().await.statuses == 0).then_some(())
+    })
+    .await;
+    sqlx::query("UPDATE payloads SET account = '1' WHERE request_id = $1")
+        .bind(EVEN_PAYLOAD)
+        .execute(&mut held)
+        .await
+        .unwrap();
+    held.execute("COMMIT").await.unwrap();
+    assert_eq!(lab.passed(MESSAGES, SOON).await, Totals::of(MESSAGES));
+    assert!(consumer.log().contains("the batch waits for the database"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_are_not_needed() {
+    let lab = lab(&[]).await;
+    let one = [("DB_MAX_CONNECTIONS", "1")];
+    let _consumer = lab.consumer(&[&ONE_BATCH[..], &one[..]].concat());
+    assert_eq!(lab.passed(MESSAGES, SOON).await, Totals::of(MESSAGES));
+    let offsets = offsets(&lab).await;
+    assert!(offsets.values().all(|(_, odd)| *odd == 0), "{offsets:?}");
+}
