@@ -16,6 +16,8 @@ use crate::store::session::{self, Role};
 /// Whoever holds it does the upkeep; the number is the project's own.
 const ADVISORY_LOCK: &str = "SELECT pg_try_advisory_lock(8097887111620944899), now()";
 
+const RELEASE: &str = "SELECT pg_advisory_unlock_all()";
+
 /// Well over the server's own statement timeout: what has not come back by then never will.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -59,9 +61,11 @@ impl Session {
         answered(self.0.execute("SELECT 1")).await.is_ok()
     }
 
-    /// Gives the lock back.
-    pub async fn close(self) {
+    /// Gives the lock back: once this returns, the next may have it. The server would notice the end
+    /// of the session only some time after it.
+    pub async fn close(mut self) {
         // A session that is broken has given it back.
+        self.execute(RELEASE.into()).await.ok();
         answered(self.0.close()).await.ok();
     }
 }
