@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test test-kafka chaos fuzz kafka openapi lint deny prerequisites
 
+# They wait for servers more than they compute.
+export RUST_TEST_THREADS ?= 4
+
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
