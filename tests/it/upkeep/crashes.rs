@@ -20,6 +20,16 @@ async fn waits_for(site: &Site, what: &str, sql: &'static str) {
 }
 
 /// The server goes on with a statement after its client is gone, and holds the lock until its end.
+async fn session_ended(site: &Site) {
+    waits_for(
+        site,
+        "the end of the session",
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pt-upkeep'
+            AND datname = current_database())",
+    )
+    .await;
+}
+
 async fn next_round(site: &Site) -> Vec<Event> {
     eventually("the lock", SOON, || async {
         let (ended, events) = site.round().await;
@@ -95,13 +105,7 @@ async fn half_detached() {
     .await;
     killed.kill9().await;
     // The server gives up the second half after the lock timeout.
-    waits_for(
-        &site,
-        "the end of the session",
-        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pt-upkeep'
-            AND datname = current_database())",
-    )
-    .await;
+    session_ended(&site).await;
     assert_eq!(site.count("pg_inherits WHERE inhdetachpending").await, 1);
     reader.commit().await.unwrap();
     site.done().await;
@@ -161,6 +165,7 @@ async fn while_payloads_go() {
         })
         .await;
         killed.kill9().await;
+        session_ended(&site).await;
     }
     next_round(&site).await;
     assert_eq!(site.count("payloads").await, 100);
