@@ -259,7 +259,7 @@ impl Consumer {
     /// time, until the writer has nothing of them. What is not written by then may still be, later, by the
     /// fence's leave.
     ///
-    /// What the batch holds of other lanes goes along: one transaction writes both, and a second one, for
+    /// What the batch holds of other lanes goes along: both are written together, and a second batch, for
     /// the rest, would only make everybody wait longer. Lanes without an unwritten message are let go at once.
     fn drain(&mut self, leaving: impl Fn(Lane) -> bool, cut_short: impl Fn() -> bool) {
         let deadline = Instant::now() + RELEASE_WAIT;

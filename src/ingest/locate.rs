@@ -11,7 +11,7 @@ use super::start::{self, Fit, LogState};
 use crate::config::OffsetReset;
 use crate::store::batch::Lane;
 use crate::store::offsets::Move;
-use crate::store::{fuse, offsets};
+use crate::store::{fuse, odd_offsets, offsets};
 
 /// Why lanes could not be located.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +79,12 @@ impl Locator {
 
     async fn starts(&self, lanes: &[Lane]) -> Result<BTreeMap<Lane, i64>, LocateError> {
         let mut known = offsets::stored(&self.pool, &self.topic).await?;
+        let known_odd = odd_offsets::stored(&self.pool, &self.topic).await?;
         let log = self.ask(lanes, known.is_empty()).await?;
         let mut transaction = self.pool.begin().await?;
         offsets::lock(&mut transaction, &self.topic).await?;
+        odd_offsets::complete(&mut transaction, &self.topic).await?;
+        let odd = odd_offsets::hold(&mut transaction, &self.topic, lanes.iter().copied()).await?;
         let mut stored = offsets::stored(&mut *transaction, &self.topic).await?;
         let missing = start::missing(&log, &stored, lanes, self.reset);
         offsets::insert(&mut transaction, &self.topic, &missing).await?;
@@ -102,6 +105,18 @@ impl Locator {
                     log_start: state.low,
                 };
                 offsets::relocate(&mut transaction, &self.topic, step).await?;
+            } else if let Some(odd) = odd.get(lane)
+                && known_odd.get(lane) == Some(&odd.next)
+                && start::is_of_another_log(odd.next, state)
+            {
+                warn!(
+                    lane,
+                    next,
+                    odd = odd.next,
+                    log_end = state.high,
+                    "the log ends before what a crash left of a batch: it is read again"
+                );
+                odd_offsets::lower(&mut transaction, &self.topic, *lane, *next).await?;
             }
             starts.insert(*lane, start);
         }

@@ -82,6 +82,13 @@ pub fn fit(next: i64, known: Option<i64>, state: &LogState) -> Fit {
     }
 }
 
+/// Whether odd messages up to `odd` cannot be of this log, though the lane's offset fits it: it lost its
+/// end, or was made anew, after a crash between the two commits of a batch. Where nobody has moved the odd
+/// offset since before the log was looked at.
+pub fn is_of_another_log(odd: i64, state: &LogState) -> bool {
+    odd > state.high
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,7 +94,7 @@ impl Writing {
             };
             let failure = error.failure();
             self.metrics.refused(failure);
-            self.writer.forget();
+            self.writer.failed(failure);
             timeouts = match failure {
                 Failure::Timeout => timeouts + 1,
                 _ => 0,

@@ -1,4 +1,4 @@
-//! What the writer commits in one transaction.
+//! What the writer writes together.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +128,7 @@ impl Part {
     }
 }
 
-/// The messages of one transaction, by lane.
+/// Messages that are written together, by lane.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub parts: BTreeMap<Lane, Part>,
@@ -146,17 +146,10 @@ impl Batch {
     }
 
     /// The good messages of all lanes, lane by lane.
-    pub fn stored(&self) -> impl Iterator<Item = (Lane, &Stored)> {
+    pub fn stored(&self) -> impl Iterator<Item = (Lane, &Stored)> + Clone {
         self.parts
             .iter()
             .flat_map(|(lane, part)| part.stored.iter().map(|stored| (*lane, stored)))
-    }
-
-    /// The rejects of all lanes, lane by lane.
-    pub fn rejected(&self) -> impl Iterator<Item = (Lane, &Rejected)> {
-        self.parts
-            .iter()
-            .flat_map(|(lane, part)| part.rejected.iter().map(|rejected| (*lane, rejected)))
     }
 }
 

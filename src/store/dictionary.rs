@@ -12,7 +12,6 @@ use std::fmt;
 
 use sea_orm::sqlx::{self, PgPool};
 
-use super::batch::Batch;
 use crate::status::{Message, Reason, Reject};
 
 /// Serialises new names between processes; the number is the project's own.
@@ -88,11 +87,16 @@ impl Dictionary {
     /// # Errors
     ///
     /// What the database answers.
-    pub async fn of(pool: &PgPool, batch: &Batch, max_names: i64) -> Result<Self, sqlx::Error> {
-        let messages = || batch.stored().map(|(_, stored)| &stored.message);
-        let services = messages().map(|message| message.service.as_str());
-        let sources = messages().filter_map(|message| message.source.as_deref());
-        let statuses = messages().map(|message| message.status.as_str());
+    pub async fn of<'a>(
+        pool: &PgPool,
+        messages: impl Iterator<Item = &'a Message> + Clone,
+        max_names: i64,
+    ) -> Result<Self, sqlx::Error> {
+        let services = messages.clone().map(|message| message.service.as_str());
+        let sources = messages
+            .clone()
+            .filter_map(|message| message.source.as_deref());
+        let statuses = messages.map(|message| message.status.as_str());
         let names = Names { pool, max_names };
         Ok(Self {
             services: names.look_up(Kind::Service, services.collect()).await?,

@@ -73,7 +73,7 @@ pub fn by_request_id<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<Pay
             .add(message);
     }
     let mut payloads: Vec<Payload<'a>> = payloads.into_values().collect();
-    payloads.sort_unstable_by_key(|payload| (Parity::of(payload.request_id), payload.request_id));
+    payloads.sort_by_cached_key(|payload| (Parity::of(payload.request_id), payload.request_id));
     payloads
 }
 
@@ -82,19 +82,14 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::store::batch::samples;
 
     fn message(org_id: Option<&str>, host: Option<&str>, seconds: i64) -> Message {
         Message {
-            request_id: "r".into(),
-            service: "puptoo".into(),
-            source: None,
-            status: "received".into(),
-            status_msg: None,
-            account: None,
             org_id: org_id.map(Into::into),
             inventory_id: host.map(Into::into),
-            system_id: None,
             date: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds),
+            ..samples::message("r")
         }
     }
 

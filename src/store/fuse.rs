@@ -1,7 +1,7 @@
 //! A fuse for each lane: when most of its last messages were rejected, the lane stops.
 //!
-//! Judged where the rejects are committed, so that every kind of reject counts; that a fuse has
-//! blown is stored in the same transaction, and survives a restart. The windows themselves are
+//! Judged where the rejects are written, so that every kind of reject counts; that a fuse has
+//! blown is stored with the lane's offset, and survives a restart. The windows themselves are
 //! this process's: a lane is judged once it has seen a whole window of it.
 
 mod table;

@@ -22,28 +22,29 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// Halves `batch` by its messages. Rejects go along: what they hold the database has to take.
+/// Halves `batch`, rejects included: a message stands alone before it is blamed, since a reject may be what
+/// the database refuses.
 pub fn halve(batch: Batch, refusal: &Refusal) -> Halved {
-    let messages = batch.stored().count();
-    if messages < 2 {
+    if batch.len() < 2 {
         return Halved::Rejected(reject_all(batch, refusal));
     }
-    let (earlier, later) = cut(batch, messages / 2);
+    let half = batch.len() / 2;
+    let (earlier, later) = cut(batch, half);
     Halved::Halves(earlier, later)
 }
 
-/// The first `messages` of a batch that has more, lane by lane, and the rest.
-fn cut(batch: Batch, messages: usize) -> (Batch, Batch) {
+/// The first `entries` of a batch that has more, lane by lane, and the rest.
+fn cut(batch: Batch, entries: usize) -> (Batch, Batch) {
     let (mut earlier, mut later) = (Batch::default(), Batch::default());
-    let mut room = messages;
+    let mut room = entries;
     for (lane, part) in batch.parts {
         if room == 0 {
             later.parts.insert(lane, part);
-        } else if part.stored.len() <= room {
-            room -= part.stored.len();
+        } else if part.len() <= room {
+            room -= part.len();
             earlier.parts.insert(lane, part);
         } else {
-            let offset = part.stored[room].offset;
+            let offset = offsets(&part)[room];
             let (before, from) = split(part, offset);
             room = 0;
             earlier.parts.insert(lane, before);
@@ -51,6 +52,15 @@ fn cut(batch: Batch, messages: usize) -> (Batch, Batch) {
         }
     }
     (earlier, later)
+}
+
+/// Of all that the part holds, in order.
+fn offsets(part: &Part) -> Vec<i64> {
+    let stored = part.stored.iter().map(|one| one.offset);
+    let rejected = part.rejected.iter().map(|one| one.offset);
+    let mut offsets: Vec<i64> = stored.chain(rejected).collect();
+    offsets.sort_unstable();
+    offsets
 }
 
 /// What lies before `offset`, and the rest. Skipped offsets stay where they are.

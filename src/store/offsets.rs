@@ -25,16 +25,18 @@ SELECT $1, n.partition, n.start, n.start
   FROM unnest($2::int[], $3::bigint[]) AS n(partition, start)
 ON CONFLICT DO NOTHING";
 
-/// Forward: what is passed over counts as skipped, what the log no longer holds of it as a gap too.
+/// Forward: what is passed over counts as skipped, what the log no longer holds of it as a gap too; but
+/// not what is done of it. `updated_at` stays when messages were last stored.
 const SKIP: &str = "
 UPDATE consumer_offsets
-   SET next_offset = $4, skipped = skipped + ($4 - $3), gap = gap + $5, updated_at = now()
+   SET next_offset = $4, stored = stored + $6, rejected = rejected + $7,
+       skipped = skipped + ($4 - $3 - $6 - $7), gap = gap + least($5, $4 - $3 - $6 - $7)
  WHERE topic = $1 AND partition = $2 AND next_offset = $3";
 
 /// Back: the counters still add up to what was passed.
 const SEND_BACK: &str = "
 UPDATE consumer_offsets
-   SET next_offset = $4, first_offset = first_offset - ($3 - $4), updated_at = now()
+   SET next_offset = $4, first_offset = first_offset - ($3 - $4)
  WHERE topic = $1 AND partition = $2 AND next_offset = $3";
 
 const COUNTERS: &str = "
@@ -63,7 +65,7 @@ pub async fn stored(
 }
 
 /// Moves each lane from its part's start to its end, and answers which lanes did stand there. What is
-/// done of a part already (`odd`) counts as what it became.
+/// done of a part already (`odd`, of each lane) counts as what it became.
 ///
 /// # Errors
 ///
@@ -77,7 +79,7 @@ pub async fn advance(
     let count = |of: fn(&Part) -> i64| parts.iter().map(|(_, part)| of(part)).collect::<Vec<_>>();
     let rejected: Vec<i64> = parts
         .iter()
-        .map(|(lane, part)| odd_offsets::rejected(odd.get(lane), part))
+        .map(|(lane, part)| odd[lane].rejected(part))
         .collect();
     let stored: Vec<i64> = parts
         .iter()
@@ -157,18 +159,17 @@ pub async fn relocate(
     topic: &str,
     step: Move,
 ) -> Result<bool, sqlx::Error> {
+    // Locks the odd offset first, as those do who write; a trigger sends it back with the lane.
+    let (stored, rejected) =
+        odd_offsets::done_between(transaction, topic, step.lane, step.from..step.to).await?;
     let is_forward = step.to > step.from;
-    if !is_forward {
-        // A trigger sends the odd messages back too. Locked in the order of those who write.
-        odd_offsets::hold(transaction, topic, std::iter::once(step.lane)).await?;
-    }
     let mut query = sqlx::query(if is_forward { SKIP } else { SEND_BACK })
         .bind(topic)
         .bind(step.lane)
         .bind(step.from)
         .bind(step.to);
     if is_forward {
-        query = query.bind(step.gap());
+        query = query.bind(step.gap()).bind(stored).bind(rejected);
     }
     Ok(query.execute(&mut **transaction).await?.rows_affected() == 1)
 }

@@ -13,13 +13,12 @@ use chrono::{DateTime, Utc};
 use sea_orm::sqlx::PgPool;
 use tokio::time::sleep;
 
-use super::batch::{Batch, Part, Raw, Stored};
 use super::dictionary::Dictionary;
 use super::failure::Failure;
 use super::halving::Refusal;
 use super::partitions::Partitions;
-use super::writer::WriteError;
-use super::{fold, producers, statements};
+use super::producers;
+use super::writer::{Clock, Placed, WriteError, write_statuses};
 use crate::status::{Message, Reason, Reject, Rules};
 use rows::Row;
 pub use select::{Chunks, Selection, select, select_ids};
@@ -55,6 +54,17 @@ pub struct Redriver {
 struct Attempt<'a> {
     row: &'a Row,
     decoded: Result<Message, Reject>,
+}
+
+impl Attempt<'_> {
+    /// As a status it keeps its origin.
+    fn placed(&self) -> Option<Placed<'_>> {
+        Some(Placed {
+            lane: self.row.partition,
+            offset: self.row.offset,
+            message: self.decoded.as_ref().ok()?,
+        })
+    }
 }
 
 impl Redriver {
@@ -165,7 +175,8 @@ impl Redriver {
             .iter()
             .filter(|attempt| locked.get(&attempt.row.id) == Some(&None))
             .collect();
-        write_statuses(&mut transaction, &open, &dictionary).await?;
+        let placed: Vec<_> = open.iter().filter_map(|attempt| attempt.placed()).collect();
+        write_statuses(&mut transaction, &placed, &dictionary, &mut Clock::start()).await?;
         let noted: Vec<_> = open
             .iter()
             .map(|attempt| (attempt.row, attempt.decoded.as_ref().err()))
@@ -194,20 +205,11 @@ impl Redriver {
 
     /// Names and partitions, as before a batch; what has a name too many is rejected.
     async fn prepare(&self, attempts: &mut [Attempt<'_>]) -> Result<Dictionary, WriteError> {
-        let mut part = Part::at(0);
-        part.stored = attempts
+        let open = attempts
             .iter()
-            .filter(|attempt| attempt.row.redriven_at.is_none())
-            .filter_map(|attempt| attempt.decoded.as_ref().ok())
-            .map(|message| Stored {
-                offset: 0,
-                raw: Raw::default(),
-                message: message.clone(),
-            })
-            .collect();
-        let mut batch = Batch::default();
-        batch.parts.insert(0, part);
-        let dictionary = Dictionary::of(&self.pool, &batch, self.max_names).await?;
+            .filter(|attempt| attempt.row.redriven_at.is_none());
+        let messages = open.filter_map(|attempt| attempt.decoded.as_ref().ok());
+        let dictionary = Dictionary::of(&self.pool, messages, self.max_names).await?;
         let mut dates = Vec::new();
         for attempt in attempts {
             if attempt.row.redriven_at.is_some() {
@@ -226,36 +228,6 @@ impl Redriver {
             .map_err(WriteError::Partition)?;
         Ok(dictionary)
     }
-}
-
-async fn write_statuses(
-    transaction: &mut sea_orm::sqlx::PgTransaction<'_>,
-    open: &[&Attempt<'_>],
-    dictionary: &Dictionary,
-) -> Result<(), WriteError> {
-    let messages = || {
-        open.iter()
-            .filter_map(|attempt| Some((attempt.row, attempt.decoded.as_ref().ok()?)))
-    };
-    let payloads = fold::by_request_id(messages().map(|(_, message)| message));
-    if payloads.is_empty() {
-        return Ok(());
-    }
-    let ids = statements::put_payloads(transaction, &payloads).await?;
-    statements::insert_host_ids(transaction, &payloads, &ids).await?;
-    let rows = messages().map(|(row, message)| {
-        Some(statements::StatusRow {
-            payload_id: *ids.get(&message.request_id)?,
-            names: dictionary.ids(message)?,
-            status_msg: message.status_msg.as_deref(),
-            date: message.date,
-            lane: row.partition,
-            offset: row.offset,
-        })
-    });
-    let rows: Option<Vec<_>> = rows.collect();
-    statements::insert_statuses(transaction, &rows.ok_or(WriteError::Vanished)?).await?;
-    Ok(())
 }
 
 fn refuse_all(attempts: &mut [Attempt<'_>], refusal: &Refusal) {

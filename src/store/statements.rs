@@ -21,6 +21,9 @@ pub struct StatusRow<'a> {
     pub offset: i64,
 }
 
+const SHARE_TABLES: &str = "
+LOCK TABLE ONLY payloads, ONLY payload_ids, ONLY payload_statuses, ONLY rejects IN ROW EXCLUSIVE MODE";
+
 /// An empty `first_day` means that statuses may lie anywhere; it stays so, or a lookup would no
 /// longer find the older ones.
 const UPSERT_PAYLOADS: &str = "
@@ -69,6 +72,14 @@ INSERT INTO rejects
 SELECT $1, r.* FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[],
                            $7::text[], $8::text[], $9::text[], $10::text[],
                            $11::timestamptz[]) AS r";
+
+/// Takes the locks on tables that writing a batch takes.
+pub async fn share_tables(transaction: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(SHARE_TABLES)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
 
 /// Inserts or updates payloads and gives the ids of all; of fewer if one vanished meanwhile.
 ///
@@ -222,6 +233,7 @@ pub async fn insert_rejects(
 
 /// Each statement with no rows at all.
 pub async fn rehearse(transaction: &mut PgTransaction<'_>, topic: &str) -> Result<(), sqlx::Error> {
+    share_tables(transaction).await?;
     put_payloads(transaction, &[]).await?;
     sqlx::query(INSERT_HOST_IDS)
         .bind(Vec::<i64>::new())

@@ -10,11 +10,13 @@ use std::time::Duration;
 use sea_orm::sqlx::{self, PgPool, PgTransaction};
 use tokio::try_join;
 
-use self::outcome::Clock;
+pub(super) use self::outcome::Clock;
 pub use self::outcome::{Timings, WriteError, Written};
 use self::rows::Rows;
+pub(super) use self::rows::{Placed, write_statuses};
 use super::batch::{Batch, Lane, Part};
 use super::dictionary::Dictionary;
+use super::failure::Failure;
 use super::fuse::{self, Fuses, Judgement};
 use super::parity::Parity;
 use super::partitions::Partitions;
@@ -26,6 +28,10 @@ const DIVIDED_FROM: usize = 2_000;
 
 /// Two for the halves of a batch, one for whoever looks at offsets meanwhile.
 const SESSIONS_TO_DIVIDE: u32 = 3;
+
+/// Batches that one session writes after a failure, which may be one that two sessions have and one does
+/// not: no second session to be had, or somebody's lock between them.
+const WHOLE_AFTER_FAILURE: u32 = 20;
 
 /// What a writer holds to.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +51,8 @@ pub struct Writer {
     dictionary: Dictionary,
     partitions: Partitions,
     fuses: Fuses,
-    /// Whether the last attempt failed. The next needs one session only, and has no second transaction
-    /// that somebody's lock could be in the way of.
-    failed: bool,
+    /// So many batches are not divided.
+    whole_for: u32,
 }
 
 /// A batch all of whose rows are written, and of which nothing is committed but its odd half.
@@ -68,15 +73,17 @@ impl Writer {
             dictionary: Dictionary::default(),
             partitions: Partitions::default(),
             fuses: Fuses::new(limits.fuse),
-            failed: false,
+            whole_for: 0,
         }
     }
 
     /// To be called when a batch was not written. Forgets which partitions there are: someone may have dropped
     /// one, and the database may be another than before (restored, failed over).
-    pub fn forget(&mut self) {
+    pub fn failed(&mut self, failure: Failure) {
         self.partitions.forget();
-        self.failed = true;
+        if failure != Failure::Poison {
+            self.whole_for = WHOLE_AFTER_FAILURE;
+        }
     }
 
     /// Writes nothing, with every statement that a batch is written with: what stands in the way
@@ -114,22 +121,22 @@ impl Writer {
         let judgement = self.fuses.judge(batch);
         clock.lap(|timings| &mut timings.prepare);
 
-        let open = if self.is_divided(batch) {
-            self.write_halves(batch, &mut clock).await?
-        } else {
-            self.write_whole(batch, &mut clock).await?
+        let open = match self.second_session(batch).await {
+            Some(odd) => self.write_halves(odd, batch, &mut clock).await?,
+            None => self.write_whole(batch, &mut clock).await?,
         };
         let written = self.commit(open, batch, &judgement).await?;
         clock.lap(|timings| &mut timings.commit);
         self.fuses.settle(judgement, written.committed.keys());
-        self.failed = false;
+        self.whole_for = self.whole_for.saturating_sub(1);
         Ok((written, clock.timings))
     }
 
     /// Names and partitions, each in a committed statement of its own.
     async fn prepare(&mut self, batch: &mut Batch) -> Result<(), WriteError> {
         let max_names = self.limits.max_names;
-        self.dictionary = Dictionary::of(&self.pool, batch, max_names).await?;
+        let messages = batch.stored().map(|(_, stored)| &stored.message);
+        self.dictionary = Dictionary::of(&self.pool, messages, max_names).await?;
         for part in batch.parts.values_mut() {
             part.reject(|message| Some((self.dictionary.refusal(message, max_names)?, None)));
         }
@@ -140,9 +147,19 @@ impl Writer {
             .map_err(WriteError::Partition)
     }
 
-    fn is_divided(&self, batch: &Batch) -> bool {
+    /// For the odd half of a batch that is to be divided.
+    async fn second_session(&mut self, batch: &Batch) -> Option<PgTransaction<'static>> {
         let sessions = self.pool.options().get_max_connections();
-        !self.failed && sessions >= SESSIONS_TO_DIVIDE && batch.len() >= DIVIDED_FROM
+        let is_divided = sessions >= SESSIONS_TO_DIVIDE && batch.len() >= DIVIDED_FROM;
+        if !is_divided || self.whole_for > 0 {
+            return None;
+        }
+        let session = self.pool.begin().await;
+        if session.is_err() {
+            // That there is none is said by whoever cannot go on without.
+            self.whole_for = WHOLE_AFTER_FAILURE;
+        }
+        session.ok()
     }
 
     async fn write_whole<'a>(
@@ -154,14 +171,17 @@ impl Writer {
         let mut parts = parts(batch);
         let lanes = batch.parts.keys().copied();
         let odd = odd_offsets::hold(&mut transaction, &self.topic, lanes).await?;
+        parts.retain(|(lane, _)| odd.contains_key(lane));
         let passed = offsets::advance(&mut transaction, &self.topic, &parts, &odd).await?;
         parts.retain(|(lane, _)| passed.contains(lane));
         clock.lap(|timings| &mut timings.fence);
 
         let rows = Rows::of(&parts, |lane, offset, parity| {
-            !odd_offsets::is_done(odd.get(&lane), offset, parity)
+            !odd[&lane].is_done(offset, parity)
         });
-        let payloads = self.write_rows(rows, &mut transaction, clock).await?;
+        let payloads = rows
+            .write(&mut transaction, &self.topic, &self.dictionary, clock)
+            .await?;
         Ok(Open {
             transaction,
             parts,
@@ -172,35 +192,39 @@ impl Writer {
     /// The odd half never waits for the even one, which waits for its COMMIT.
     async fn write_halves<'a>(
         &self,
+        mut odd_session: PgTransaction<'static>,
         batch: &'a Batch,
         clock: &mut Clock,
     ) -> Result<Open<'a>, WriteError> {
-        let mut odd_session = self.pool.begin().await?;
         let mut even_session = self.pool.begin().await?;
         let mut parts = parts(batch);
         let lanes = batch.parts.keys().copied();
         let odd = odd_offsets::hold(&mut odd_session, &self.topic, lanes).await?;
         // Looked at once the lanes are held: what another consumer may have written of them is known.
         let stored = offsets::stored(&mut *odd_session, &self.topic).await?;
-        parts.retain(|(lane, part)| stored.get(lane) == Some(&part.start));
+        parts
+            .retain(|(lane, part)| stored.get(lane) == Some(&part.start) && odd.contains_key(lane));
+        // Or the odd half would come to stand behind somebody who waits for the even one, and wants a
+        // table for himself.
+        statements::share_tables(&mut odd_session).await?;
         let passed = offsets::advance(&mut even_session, &self.topic, &parts, &odd).await?;
         parts.retain(|(lane, _)| passed.contains(lane));
         clock.lap(|timings| &mut timings.fence);
 
         let odd_rows = Rows::of(&parts, |lane, offset, parity| {
-            parity == Parity::Odd && !odd_offsets::is_done(odd.get(&lane), offset, parity)
+            parity == Parity::Odd && !odd[&lane].is_done(offset, parity)
         });
         let even_rows = Rows::of(&parts, |_, _, parity| parity == Parity::Even);
         let odd_half = async {
             let mut unseen = Clock::start();
-            let payloads = self
-                .write_rows(odd_rows, &mut odd_session, &mut unseen)
+            let payloads = odd_rows
+                .write(&mut odd_session, &self.topic, &self.dictionary, &mut unseen)
                 .await?;
             odd_offsets::advance(&mut odd_session, &self.topic, &parts, &odd).await?;
             odd_session.commit().await?;
             Ok(payloads)
         };
-        let even_half = self.write_rows(even_rows, &mut even_session, clock);
+        let even_half = even_rows.write(&mut even_session, &self.topic, &self.dictionary, clock);
         let (odd_payloads, even_payloads) = try_join!(odd_half, even_half)?;
         clock.lap(|timings| &mut timings.odd);
         Ok(Open {
@@ -208,16 +232,6 @@ impl Writer {
             parts,
             payloads: odd_payloads + even_payloads,
         })
-    }
-
-    async fn write_rows(
-        &self,
-        rows: Rows<'_>,
-        transaction: &mut PgTransaction<'_>,
-        clock: &mut Clock,
-    ) -> Result<usize, WriteError> {
-        rows.write(transaction, &self.topic, &self.dictionary, clock)
-            .await
     }
 
     async fn commit(

@@ -1,19 +1,22 @@
 //! Every order of receiving, writing, refusing, losing lanes and crashing, with the store as a model: whatever
 //! happens, each offset of the log ends once, as a status, a reject or a hole.
 //!
-//! [`Intake`] and [`halving`] are the real ones. The model of the store holds to the same rules as
-//! `store::writer`: a part is written only where it starts at the stored offset, all of a batch or nothing.
+//! [`Intake`], [`halving`] and [`Odd`] are the real ones. The model of the store holds to the same rules as
+//! `store::writer`: a part is written only where it starts at the stored offset, all of a batch or nothing, or
+//! its odd half first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::DateTime;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
 use crate::status::Reason;
+use crate::store::batch::samples::message;
 use crate::store::halving::{self, Halved, Refusal};
+use crate::store::odd_offsets::Odd;
+use crate::store::parity::Parity;
 use crate::store::writer::Written;
 
 const LANES: [Lane; 3] = [0, 1, 2];
@@ -38,36 +41,65 @@ type Log = BTreeMap<Lane, Vec<Slot>>;
 struct Table {
     next: i64,
     skipped: i64,
+    /// Counted with the offset, apart from the rows.
+    rejected: i64,
     statuses: Vec<i64>,
     rejects: Vec<i64>,
+    odd: Odd,
 }
 
 impl Table {
     fn write(&mut self, part: &Part) {
+        self.write_rows(part, |_| true);
         self.next = part.end;
         self.skipped += part.skipped();
-        self.statuses
-            .extend(part.stored.iter().map(|one| one.offset));
-        self.rejects
-            .extend(part.rejected.iter().map(|one| one.offset));
+        self.rejected += self.odd.rejected(part);
     }
 
-    /// Everything below the stored offset is there once, as what the log has there, and nothing beyond.
+    fn write_odd(&mut self, part: &Part) {
+        self.write_rows(part, |parity| parity == Parity::Odd);
+        self.odd = self.odd.advanced(part);
+    }
+
+    fn write_rows(&mut self, part: &Part, of: impl Fn(Parity) -> bool) {
+        let is_new = |offset, parity| of(parity) && !self.odd.is_done(offset, parity);
+        let stored = part.stored.iter();
+        let stored = stored.map(|one| (one.offset, Parity::of(&one.message.request_id)));
+        let rejected = part.rejected.iter();
+        let rejected = rejected.map(|one| (one.offset, Parity::of_reject(&one.reject)));
+        let new = |(offset, parity)| is_new(offset, parity).then_some(offset);
+        self.statuses.extend(stored.filter_map(new));
+        self.rejects.extend(rejected.filter_map(new));
+    }
+
+    /// Everything below the stored offset is there once, as what the log has there, and beyond it only
+    /// what is odd, below the odd offset.
     fn check(&self, log: &[Slot]) {
-        let passed = || (0..).zip(log).take(self.next as usize);
-        let of = |wanted: &[Slot]| -> Vec<i64> {
-            let slots = passed().filter(|(_, slot)| wanted.contains(slot));
-            slots.map(|(offset, _)| offset).collect()
+        let is_passed = |offset: i64| {
+            offset < self.next || self.odd.is_done(offset, Parity::of(&request_id(offset)))
+        };
+        let of = |wanted: &[Slot], is_passed: &dyn Fn(i64) -> bool| -> Vec<i64> {
+            let slots = (0..).zip(log).filter(|(_, slot)| wanted.contains(slot));
+            let offsets = slots.map(|(offset, _)| offset);
+            offsets.filter(|offset| is_passed(*offset)).collect()
         };
         let sorted = |offsets: &[i64]| {
             let mut offsets = offsets.to_vec();
             offsets.sort_unstable();
             offsets
         };
-        assert_eq!(sorted(&self.statuses), of(&[Slot::Message]));
-        assert_eq!(sorted(&self.rejects), of(&[Slot::Bad, Slot::Poison]));
-        assert_eq!(self.skipped, of(&[Slot::Hole]).len() as i64);
+        let (bad, hole) = ([Slot::Bad, Slot::Poison], [Slot::Hole]);
+        assert_eq!(sorted(&self.statuses), of(&[Slot::Message], &is_passed));
+        assert_eq!(sorted(&self.rejects), of(&bad, &is_passed));
+        let counted = |slots: &[Slot]| of(slots, &|offset| offset < self.next).len() as i64;
+        assert_eq!(self.skipped, counted(&hole));
+        assert_eq!(self.rejected, counted(&bad));
     }
+}
+
+/// Of the message at an offset: every other payload is odd.
+fn request_id(offset: i64) -> String {
+    (offset % 10).to_string()
 }
 
 /// The database.
@@ -88,17 +120,8 @@ impl Store {
 
     /// As `Writer::write`; none if a row is refused.
     fn write(&mut self, batch: &Batch) -> Option<Written> {
-        let passes = |lane: &Lane, part: &Part| part.start == self.tables[lane].next;
-        let passed: BTreeSet<Lane> = batch
-            .parts
-            .iter()
-            .filter(|(lane, part)| passes(lane, part))
-            .map(|(lane, _)| *lane)
-            .collect();
-        let is_refused = batch.stored().any(|(lane, one)| {
-            passed.contains(&lane) && self.slot(lane, one.offset) == Slot::Poison
-        });
-        if is_refused {
+        let passed = self.passed(batch);
+        if self.refuses(batch, &passed, |_| true) {
             return None;
         }
         let mut written = Written::default();
@@ -115,6 +138,37 @@ impl Store {
             }
         }
         Some(written)
+    }
+
+    /// As `Writer::write` of a large batch that goes no further than its odd half; false if a row of that
+    /// is refused.
+    fn write_odd(&mut self, batch: &Batch) -> bool {
+        let passed = self.passed(batch);
+        if self.refuses(batch, &passed, |parity| parity == Parity::Odd) {
+            return false;
+        }
+        for lane in passed {
+            let table = self.tables.get_mut(&lane).unwrap();
+            table.write_odd(&batch.parts[&lane]);
+        }
+        true
+    }
+
+    fn passed(&self, batch: &Batch) -> BTreeSet<Lane> {
+        let passes = |lane: &Lane, part: &Part| part.start == self.tables[lane].next;
+        let parts = batch.parts.iter();
+        let passed = parts.filter(|(lane, part)| passes(lane, part));
+        passed.map(|(lane, _)| *lane).collect()
+    }
+
+    fn refuses(&self, batch: &Batch, passed: &BTreeSet<Lane>, of: impl Fn(Parity) -> bool) -> bool {
+        batch.stored().any(|(lane, one)| {
+            let parity = Parity::of(&one.message.request_id);
+            passed.contains(&lane)
+                && of(parity)
+                && !self.tables[&lane].odd.is_done(one.offset, parity)
+                && self.slot(lane, one.offset) == Slot::Poison
+        })
     }
 
     fn slot(&self, lane: Lane, offset: i64) -> Slot {
@@ -223,6 +277,20 @@ impl Member {
         }
     }
 
+    /// Tries the next piece, and gets no further than its odd half.
+    fn write_odd(&mut self, store: &mut Store) {
+        let Some(mut piece) = self.pieces.pop() else {
+            return;
+        };
+        piece
+            .parts
+            .retain(|lane, _| !self.done.lost.contains_key(lane));
+        match store.write_odd(&piece) {
+            true => self.pieces.push(piece),
+            false => self.pieces.extend(halve(piece)),
+        }
+    }
+
     /// The end of what is with the writer and of what is open.
     fn drain(&mut self, store: &mut Store) {
         while !self.pieces.is_empty() || !self.intake.is_empty() {
@@ -255,26 +323,11 @@ fn deliver(intake: &mut Intake, lane: Lane, offset: i64, slot: Slot) -> Receipt 
                 reason: Reason::Malformed,
                 detail: "bad".into(),
                 service: None,
-                request_id: None,
+                request_id: Some(request_id(offset)),
             }),
-            Slot::Message | Slot::Poison | Slot::Hole => Ok(message()),
+            Slot::Message | Slot::Poison | Slot::Hole => Ok(message(&request_id(offset))),
         },
     })
-}
-
-fn message() -> Message {
-    Message {
-        request_id: "r".into(),
-        service: "puptoo".into(),
-        source: None,
-        status: "received".into(),
-        status_msg: None,
-        account: None,
-        org_id: None,
-        inventory_id: None,
-        system_id: None,
-        date: DateTime::UNIX_EPOCH,
-    }
 }
 
 /// One thing that happens.
@@ -285,6 +338,8 @@ enum Step {
     HandOver(usize),
     /// The writer tries its next piece; whether it hears the answer of the COMMIT.
     Write(usize, bool),
+    /// It gets no further than the odd half.
+    WriteOdd(usize),
     /// The stored offsets of lanes that wait for theirs are read.
     Locate(usize),
     /// The consumer hears of them.
@@ -306,6 +361,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (member(), lane()).prop_map(|(member, lane)| Step::Receive(member, lane)),
         5 => member().prop_map(Step::HandOver),
         10 => (member(), prop::bool::weighted(0.7)).prop_map(|(member, heard)| Step::Write(member, heard)),
+        3 => member().prop_map(Step::WriteOdd),
         5 => member().prop_map(Step::Locate),
         5 => member().prop_map(Step::Start),
         1 => (member(), lane()).prop_map(|(member, lane)| Step::Restart(member, lane)),
@@ -331,6 +387,7 @@ fn take(step: Step, members: &mut [Member], store: &mut Store) {
         Step::Receive(member, lane) => members[member].receive(lane, &store.log[&lane]),
         Step::HandOver(member) => members[member].hand_over(),
         Step::Write(member, is_answered) => members[member].write(store, is_answered),
+        Step::WriteOdd(member) => members[member].write_odd(store),
         Step::Locate(member) => members[member].locate(store),
         Step::Start(member) => members[member].start(),
         Step::Restart(member, lane) => {

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use chrono::DateTime;
-
 use super::*;
 use crate::status::Reason;
+use crate::store::batch::samples::message;
 
 fn limits(messages: usize, bytes: usize) -> Ingest {
     Ingest {
@@ -14,21 +13,6 @@ fn limits(messages: usize, bytes: usize) -> Ingest {
     }
 }
 
-fn message() -> Message {
-    Message {
-        request_id: "r".into(),
-        service: "puptoo".into(),
-        source: None,
-        status: "received".into(),
-        status_msg: None,
-        account: None,
-        org_id: None,
-        inventory_id: None,
-        system_id: None,
-        date: DateTime::UNIX_EPOCH,
-    }
-}
-
 fn receive(intake: &mut Intake, lane: Lane, offset: i64) -> Receipt {
     intake.receive(Received {
         lane,
@@ -36,7 +20,7 @@ fn receive(intake: &mut Intake, lane: Lane, offset: i64) -> Receipt {
         key: None,
         value: Some(b"0123456789"),
         produced_at: None,
-        decoded: Ok(message()),
+        decoded: Ok(message("r")),
     })
 }
 
@@ -101,7 +85,7 @@ fn closes_on_count_and_on_bytes() {
         key: Some(&[0; 15]),
         value: None,
         produced_at: None,
-        decoded: Ok(message()),
+        decoded: Ok(message("r")),
     });
     assert_eq!(intake.full(), Some(Close::Bytes));
 }

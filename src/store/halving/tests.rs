@@ -59,7 +59,10 @@ fn the_bad_row_stands_alone_and_becomes_a_reject_with_its_code_and_bytes() {
         parts: [(3, part(10, &[Slot::Message; 9]))].into(),
     };
     let pieces = settle(batch, |_, offset| offset == 14);
-    let rejects: Vec<_> = pieces.iter().flat_map(Batch::rejected).collect();
+    let parts = pieces.iter().flat_map(|piece| &piece.parts);
+    let rejects: Vec<_> = parts
+        .flat_map(|(lane, part)| part.rejected.iter().map(|reject| (*lane, reject)))
+        .collect();
     let [(3, reject)] = rejects.as_slice() else {
         panic!("{rejects:?}");
     };

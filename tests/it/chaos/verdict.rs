@@ -34,6 +34,8 @@ pub struct Found {
     pub counters: BTreeMap<i32, Counters>,
     /// Rows of `payloads`.
     pub payloads: i64,
+    /// Partitions of which half a batch was written by a session of its own.
+    pub divided: i64,
 }
 
 type StatusRow = (i32, i64, Option<String>, String);
@@ -59,6 +61,10 @@ pub async fn read(pool: &PgPool) -> Found {
     .fetch_all(pool)
     .await
     .unwrap();
+    let divided = sqlx::query_scalar("SELECT count(*) FROM odd_offsets WHERE next_offset > 0")
+        .fetch_one(pool)
+        .await
+        .unwrap();
     let payloads = sqlx::query_scalar("SELECT count(*) FROM payloads")
         .fetch_one(pool)
         .await
@@ -80,6 +86,7 @@ pub async fn read(pool: &PgPool) -> Found {
             })
             .collect(),
         payloads,
+        divided,
     }
 }
 
@@ -107,6 +114,9 @@ pub fn judge(seed: u64, sent: &Sent, found: &Found, ends: &BTreeMap<i32, i64>) -
     judge_messages(seed, sent, found, &mut problems);
     judge_counters(found, ends, &mut problems);
     judge_payloads(found, &mut problems);
+    if found.divided == 0 {
+        problems.push("no batch was written by two sessions".to_owned());
+    }
     problems
 }
 
@@ -216,6 +226,7 @@ mod tests {
             traces: sent.acknowledged.iter().map(trace).collect(),
             counters: [(0, counters)].into(),
             payloads: payloads.len() as i64,
+            divided: 1,
         };
         (sent, found, [(0, 10)].into())
     }

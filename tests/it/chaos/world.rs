@@ -20,8 +20,9 @@ use crate::support::{self, OwnBroker, OwnServer, Proxy, TestDatabase, TestKafka,
 
 /// How long what is away stays away, in milliseconds.
 const AWAY: std::ops::Range<u64> = 300..5_000;
-/// The limits of a batch: small ones commit often, large ones take longer.
-const BATCH_SIZES: [&str; 3] = ["200", "1000", "10000"];
+/// The limits of a batch, messages and milliseconds: small ones commit often, large ones take longer, and
+/// the largest are divided.
+const BATCH_SIZES: [(&str, &str); 3] = [("200", "200"), ("1000", "200"), ("10000", "3000")];
 
 const ANSWERS_LOST: u32 = 5;
 /// Within this every outage is over and the group has settled.
@@ -56,8 +57,8 @@ impl World {
             broker,
             born: Instant::now(),
         };
-        for size in BATCH_SIZES {
-            world.add_consumer(size);
+        for limits in BATCH_SIZES {
+            world.add_consumer(limits);
         }
         world
     }
@@ -191,16 +192,17 @@ impl World {
     }
 
     fn add_any(&mut self, rng: &mut StdRng) {
-        let size = BATCH_SIZES[rng.random_range(0..BATCH_SIZES.len())];
-        self.add_consumer(size);
+        let limits = BATCH_SIZES[rng.random_range(0..BATCH_SIZES.len())];
+        self.add_consumer(limits);
     }
 
-    fn add_consumer(&mut self, batch_size: &str) {
+    fn add_consumer(&mut self, (messages, wait): (&str, &str)) {
         let port = self.line_to_database.port().to_string();
         let consumer = self.lab.consumer(&[
             ("DB_HOST", "127.0.0.1"),
             ("DB_PORT", &port),
-            ("BATCH_MAX_MESSAGES", batch_size),
+            ("BATCH_MAX_MESSAGES", messages),
+            ("BATCH_MAX_WAIT_MS", wait),
         ]);
         self.fleet.add(consumer);
     }

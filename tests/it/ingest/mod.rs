@@ -4,6 +4,7 @@ mod delivery;
 mod faults;
 mod fuses;
 mod halves;
+mod halves_moved;
 mod holes;
 pub mod lab;
 mod lag;
