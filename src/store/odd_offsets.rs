@@ -68,8 +68,10 @@ impl Odd {
     /// What [`advance`] makes of it, for the model of the store.
     #[cfg(test)]
     pub fn advanced(&self, part: &Part) -> Self {
-        let is_ahead = self.next > part.start;
-        let before = is_ahead.then(|| self.rejected.clone()).unwrap_or_default();
+        let before = match self.next > part.start {
+            true => self.rejected.clone(),
+            false => Vec::new(),
+        };
         let new = self.undone_rejects(part, |parity| parity == Parity::Odd);
         Self {
             next: self.next.max(part.end),
