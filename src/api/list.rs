@@ -28,6 +28,15 @@ pub struct List<T> {
     elapsed: f64,
     /// The rows of the page; none is `[]`.
     data: Vec<T>,
+    /// What `cursor` takes to go on after this page; left out at the end, and where the list is not
+    /// sorted by a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        required = false,
+        nullable = false,
+        example = "b6oD1l2W0nAABkQX0AxXgAAAAAAAABJn"
+    )]
+    next: Option<String>,
 }
 
 impl<T> List<T> {
@@ -38,7 +47,13 @@ impl<T> List<T> {
             count_capped: matches.capped,
             elapsed: asked.elapsed().as_secs_f64(),
             data,
+            next: None,
         }
+    }
+
+    /// The same, to be read on at `next`.
+    pub fn reading_on_at(self, next: Option<String>) -> Self {
+        Self { next, ..self }
     }
 
     /// What a filter that matches nothing answers.
@@ -50,6 +65,21 @@ impl<T> List<T> {
 /// One page of `sorted`.
 pub fn page_of<E: EntityTrait>(sorted: Select<E>, page: Page) -> Select<E> {
     sorted.offset(page.offset()).limit(page.page_size)
+}
+
+/// One page of `sorted`, and the row after it if there is one: see [`cut`].
+pub fn page_and_next<E: EntityTrait>(sorted: Select<E>, page: Page) -> Select<E> {
+    sorted.offset(page.offset()).limit(page.page_size + 1)
+}
+
+/// Takes the row away that comes after the page; if there was one, answers the last of the page.
+pub fn cut<T>(rows: &mut Vec<T>, page: Page) -> Option<&T> {
+    let size = usize::try_from(page.page_size).unwrap_or(usize::MAX);
+    if rows.len() <= size {
+        return None;
+    }
+    rows.truncate(size);
+    rows.last()
 }
 
 /// Counts the rows of `matching`, up to 10,000.

@@ -4,17 +4,19 @@ use std::time::Instant as Clock;
 
 use axum::Json;
 use axum::extract::State;
-use sea_orm::{EntityTrait, Select};
+use sea_orm::{EntityTrait, Order, Select};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::list::{List, count_of, page_of};
+use super::list::{List, count_of, cut, page_and_next};
 use super::params::{
-    Asked, Choice, CreatedWithin, FromParams, Page, Params, PayloadFilter, SortDir,
+    Asked, Choice, CreatedWithin, FromParams, ListId, Onward, Page, Params, Part, PayloadFilter,
+    SortDir,
 };
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
+use crate::store::entity::Place;
 use crate::store::entity::payloads::{self, Column, PayloadQuery};
 
 /// What the list is narrowed by when it is too wide.
@@ -34,7 +36,7 @@ pub struct PayloadsQuery {
     #[param(ignore)]
     created_at: CreatedWithin,
     #[param(ignore)]
-    page: Page,
+    part: Part,
 }
 
 /// By what payloads are sorted.
@@ -76,13 +78,17 @@ impl From<PayloadsSortBy> for Column {
 
 impl FromParams for PayloadsQuery {
     fn from_params(params: &Params) -> Result<Self, Problem> {
-        Ok(Self {
+        let mut query = Self {
             of: PayloadFilter::from_params(params)?,
             sort_by: params.choice("sort_by", PayloadsSortBy::default())?,
             sort_dir: params.choice("sort_dir", SortDir::default())?,
             created_at: CreatedWithin::from_params(params)?,
-            page: Page::from_params(params)?,
-        })
+            part: Part::default(),
+        };
+        let is_by_time = query.sort_by == PayloadsSortBy::CreatedAt;
+        let list = is_by_time.then(|| ListId::of("payloads", &query));
+        query.part = Part::read(params, list, "created_at")?;
+        Ok(query)
     }
 }
 
@@ -135,7 +141,7 @@ impl From<payloads::Model> for Payload {
 /// The newest first, unless asked otherwise.
 #[utoipa::path(
     get, path = "/payloads", tag = "payloads", operation_id = "listPayloads",
-    params(PayloadsQuery, PayloadFilter, CreatedWithin, Page),
+    params(PayloadsQuery, PayloadFilter, CreatedWithin, Page, Onward),
     responses(
         (status = 200, description = "A page of payloads", body = List<Payload>),
         (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
@@ -147,19 +153,27 @@ pub async fn list(
     Asked(query): Asked<PayloadsQuery>,
 ) -> Result<Json<List<Payload>>, Problem> {
     let asked = Clock::now();
-    let (sort_by, sort_dir, page) = (query.sort_by, query.sort_dir, query.page);
+    let (sort_by, order) = (query.sort_by, Order::from(query.sort_dir));
+    let part = query.part.clone();
     let Some(matching) = query.matching() else {
         return Ok(Json(List::empty(asked)));
     };
-    let rows = page_of(
-        matching.clone().sorted_by(sort_by.into(), sort_dir.into()),
-        page,
-    );
+    let rest = match &part.after {
+        Some(place) => matching.clone().created_after(place, &order),
+        None => matching.clone(),
+    };
+    let rows = page_and_next(rest.sorted_by(sort_by.into(), order), part.page);
     let rows = app
         .reader
         .read(move |session| Box::pin(rows.clone().all(session)));
-    let (rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))
+    let (mut rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))
         .map_err(|error| error.of_list(NARROW))?;
+    let last = cut(&mut rows, part.page).map(|row| Place {
+        at: row.created_at,
+        id: row.id,
+    });
     let data = rows.into_iter().map(Payload::from).collect();
-    Ok(Json(List::new(count, data, asked)))
+    Ok(Json(
+        List::new(count, data, asked).reading_on_at(part.next(last)),
+    ))
 }

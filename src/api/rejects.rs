@@ -68,7 +68,7 @@ impl FromParams for RejectsQuery {
             partition: partition(params)?,
             redriven: params.choice("redriven", None)?,
             received_at: ReceivedWithin::from_params(params)?,
-            page: Page::from_params(params)?,
+            page: Page::from_params(params)?.or_narrower("received_at_lt")?,
         })
     }
 }

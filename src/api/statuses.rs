@@ -11,16 +11,16 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::list::{List, count_of, page_of};
+use super::list::{List, count_of, cut, page_and_next};
 use super::params::{
-    Asked, Choice, CreatedWithin, DatedWithin, Filter, FromParams, Page, Params, PayloadFilter,
-    SortDir,
+    Asked, Choice, CreatedWithin, DatedWithin, Filter, FromParams, ListId, Onward, Page, Params,
+    Part, PayloadFilter, SortDir,
 };
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
 use super::render::Instant;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
-use crate::store::entity::{Span, payloads};
+use crate::store::entity::{Place, Span, payloads};
 
 /// What the list is narrowed by when it is too wide.
 const NARROW: &str = "a later date_gte";
@@ -57,7 +57,7 @@ pub struct StatusesQuery {
     #[param(ignore)]
     created_at: CreatedWithin,
     #[param(ignore)]
-    page: Page,
+    part: Part,
 }
 
 /// By what statuses are sorted.
@@ -88,7 +88,7 @@ impl Choice for StatusesSortBy {
 
 impl FromParams for StatusesQuery {
     fn from_params(params: &Params) -> Result<Self, Problem> {
-        Ok(Self {
+        let mut query = Self {
             service: params.name("service"),
             source: params.name("source"),
             status: params.name("status"),
@@ -98,8 +98,15 @@ impl FromParams for StatusesQuery {
             sort_dir: params.choice("sort_dir", SortDir::default())?,
             date: DatedWithin::from_params(params)?,
             created_at: CreatedWithin::from_params(params)?,
-            page: Page::from_params(params)?,
-        })
+            part: Part::default(),
+        };
+        let is_by_time = matches!(
+            query.sort_by,
+            StatusesSortBy::Date | StatusesSortBy::CreatedAt
+        );
+        let list = is_by_time.then(|| ListId::of("statuses", &query));
+        query.part = Part::read(params, list, "date or created_at")?;
+        Ok(query)
     }
 }
 
@@ -124,17 +131,36 @@ impl StatusesQuery {
 }
 
 impl StatusesQuery {
-    /// Makes of what matches the page that is asked for.
+    /// Makes of what matches the page that is asked for, and the row after it.
     fn paging(&self) -> impl FnOnce(Statuses) -> Statuses + use<> {
-        let (by, order, page) = (self.sort_by, Order::from(self.sort_dir), self.page);
+        let (by, order, part) = (self.sort_by, Order::from(self.sort_dir), self.part.clone());
         let is_of_each_status = by == StatusesSortBy::Date && self.is_about_a_service_alone();
         move |matching| {
-            let candidates = if is_of_each_status {
-                matching.first_of_each_status(page.end(), order.clone())
-            } else {
-                matching
+            let rest = match &part.after {
+                Some(place) if by == StatusesSortBy::CreatedAt => {
+                    matching.stored_after(place, &order)
+                }
+                Some(place) => matching.dated_after(place, &order),
+                None => matching,
             };
-            page_of(sorted(candidates, by, order), page)
+            let candidates = if is_of_each_status {
+                rest.first_of_each_status(part.page.end() + 1, order.clone())
+            } else {
+                rest
+            };
+            page_and_next(sorted(candidates, by, order), part.page)
+        }
+    }
+
+    /// Where a row stands in the list.
+    fn placing(&self) -> impl Fn(&payload_statuses::Model) -> Place + use<> {
+        let by = self.sort_by;
+        move |row| Place {
+            at: match by {
+                StatusesSortBy::CreatedAt => row.created_at,
+                _ => row.date,
+            },
+            id: row.id,
         }
     }
 
@@ -233,7 +259,7 @@ async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, Read
 /// The newest first, unless asked otherwise. Statuses without a source are listed too.
 #[utoipa::path(
     get, path = "/statuses", tag = "statuses", operation_id = "listStatuses",
-    params(StatusesQuery, PayloadFilter, DatedWithin, CreatedWithin, Page),
+    params(StatusesQuery, PayloadFilter, DatedWithin, CreatedWithin, Page, Onward),
     responses(
         (status = 200, description = "A page of statuses", body = List<Status>),
         (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
@@ -252,7 +278,7 @@ pub async fn list(
 
 async fn answer(app: &App, query: StatusesQuery) -> Result<List<Status>, ReadError> {
     let asked = Clock::now();
-    let page_of = query.paging();
+    let (page_of, place_of, part) = (query.paging(), query.placing(), query.part.clone());
     let Some(matching) = query.matching(app).await? else {
         return Ok(List::empty(asked));
     };
@@ -260,6 +286,7 @@ async fn answer(app: &App, query: StatusesQuery) -> Result<List<Status>, ReadErr
     let rows = app
         .reader
         .read(move |session| Box::pin(rows_of(page.clone(), session)));
-    let (rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))?;
-    Ok(List::new(count, named(rows, app).await?, asked))
+    let (mut rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))?;
+    let next = part.next(cut(&mut rows.0, part.page).map(place_of));
+    Ok(List::new(count, named(rows, app).await?, asked).reading_on_at(next))
 }

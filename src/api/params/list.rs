@@ -9,8 +9,8 @@ use crate::store::entity::Span;
 
 const DEFAULT_PAGE_SIZE: u64 = 10;
 const LARGEST_PAGE: u64 = 1_000;
-/// What the database can count to.
-const MOST_ROWS: u64 = i64::MAX as u64;
+/// Rows before a page: the database reads and throws away each of them.
+const FURTHEST: u64 = 10_000;
 
 /// In which direction a list is sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -36,10 +36,10 @@ impl From<SortDir> for Order {
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// Which page, counted from 0.
+    /// Which page, counted from 0. No page begins after row 10,000 (`page` times `page_size`).
     #[param(default = 0, minimum = 0, required = false)]
     pub page: u64,
     /// How many rows a page has.
@@ -48,14 +48,34 @@ pub struct Page {
 }
 
 impl Page {
-    /// Rows before the page; a page beyond what the database can count to is as far as it can.
+    /// Rows before the page.
     pub fn offset(&self) -> u64 {
-        self.page.saturating_mul(self.page_size).min(MOST_ROWS)
+        self.page.saturating_mul(self.page_size)
     }
 
     /// Rows up to the end of the page.
     pub fn end(&self) -> u64 {
-        self.offset().saturating_add(self.page_size).min(MOST_ROWS)
+        self.offset().saturating_add(self.page_size)
+    }
+
+    /// # Errors
+    /// When the page begins too far down; `instead` says how to get there.
+    pub(super) fn within_reach(self, instead: &str) -> Result<Self, Problem> {
+        if self.offset() <= FURTHEST {
+            return Ok(self);
+        }
+        let (page, page_size) = (self.page, self.page_size);
+        Err(Problem::BadParameter(format!(
+            "page {page} of {page_size} rows begins after row {FURTHEST}: {instead}"
+        )))
+    }
+
+    /// Of a list without a cursor.
+    ///
+    /// # Errors
+    /// When it begins too far down; `filter` is a parameter that gets there.
+    pub fn or_narrower(self, filter: &str) -> Result<Self, Problem> {
+        self.within_reach(&format!("narrow the list by {filter}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request asks for: the query string and the path, read forgivingly where the contract says
 //! so, and refused with the name of the parameter and what is allowed where it does not.
 
+mod cursor;
 mod id;
 mod list;
 mod payload;
@@ -15,6 +16,7 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 
+pub use cursor::{ListId, Onward, Part};
 pub use id::{PathId, host_ids, request_ids};
 pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
 pub use payload::PayloadFilter;

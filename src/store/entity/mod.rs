@@ -17,4 +17,4 @@ pub mod services;
 pub mod sources;
 pub mod statuses;
 
-pub use query::{Capped, Span, count_capped};
+pub use query::{Capped, Place, Span, count_capped};

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::payload_ids::{self, Kind};
 use super::payloads::OfPayloads;
-use super::query::{Span, sort_by_text};
+use super::query::{Place, Span, sort_by_text};
 use super::{payloads, services, sources, statuses};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -99,6 +99,11 @@ pub trait StatusQuery: Sized {
     fn dated_within(self, span: &Span) -> Self;
     fn stored_within(self, span: &Span) -> Self;
 
+    /// What comes after a row in the order of dates.
+    fn dated_after(self, place: &Place, order: &Order) -> Self;
+    /// What comes after a row in the order of storing.
+    fn stored_after(self, place: &Place, order: &Order) -> Self;
+
     /// The `most` latest by date, latest first, ties by row id.
     fn newest(self, most: u64) -> Self;
     /// Of each status name the first `most` by date in `order`, which hold the first `most` of all.
@@ -161,6 +166,14 @@ impl StatusQuery for Select<Entity> {
 
     fn stored_within(self, span: &Span) -> Self {
         self.filter(span.bounding(Column::CreatedAt))
+    }
+
+    fn dated_after(self, place: &Place, order: &Order) -> Self {
+        self.filter(place.rest(Column::Date, Column::Id, order))
+    }
+
+    fn stored_after(self, place: &Place, order: &Order) -> Self {
+        self.filter(place.rest(Column::CreatedAt, Column::Id, order))
     }
 
     fn newest(self, most: u64) -> Self {

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{Order, QueryOrder, QuerySelect};
 
 use super::payload_ids::{self, Kind};
-use super::query::{Span, sort_by_text};
+use super::query::{Place, Span, sort_by_text};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payloads")]
@@ -81,6 +81,8 @@ impl OfPayloads for Select<Entity> {
 /// The other words a query on payloads is said in.
 pub trait PayloadQuery: Sized {
     fn created_within(self, span: &Span) -> Self;
+    /// What comes after a payload in the order of `created_at`.
+    fn created_after(self, place: &Place, order: &Order) -> Self;
     /// By `column`, absent values last, ties by row id in the same direction.
     fn sorted_by(self, column: Column, order: Order) -> Self;
 }
@@ -88,6 +90,10 @@ pub trait PayloadQuery: Sized {
 impl PayloadQuery for Select<Entity> {
     fn created_within(self, span: &Span) -> Self {
         self.filter(span.bounding(Column::CreatedAt))
+    }
+
+    fn created_after(self, place: &Place, order: &Order) -> Self {
+        self.filter(place.rest(Column::CreatedAt, Column::Id, order))
     }
 
     fn sorted_by(self, column: Column, order: Order) -> Self {

@@ -1,5 +1,5 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use sea_orm::sea_query::{Alias, Asterisk, Expr, Func, NullOrdering, Query, SimpleExpr};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, NullOrdering, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QuerySelect, QueryTrait,
     Select,
@@ -39,6 +39,30 @@ impl Span {
             .add_option(self.lte.map(|at| column.lte(at)))
             .add_option(self.gt.map(|at| column.gt(at)))
             .add_option(self.gte.map(|at| column.gte(at)))
+    }
+}
+
+/// Where a row stands in a list by time, whose ties are broken by row id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub at: DateTime<Utc>,
+    pub id: i64,
+}
+
+impl Place {
+    /// What comes after it in `order`. The bound on the time alone stands apart: it is what an index, and
+    /// which partitions are read, can be bounded by.
+    pub(super) fn rest(
+        &self,
+        time: impl ColumnTrait,
+        id: impl ColumnTrait,
+        order: &Order,
+    ) -> Condition {
+        let (at_all, later, tie) = match order {
+            Order::Asc => (time.gte(self.at), time.gt(self.at), id.gt(self.id)),
+            _ => (time.lte(self.at), time.lt(self.at), id.lt(self.id)),
+        };
+        Condition::all().add(at_all).add(later.or(tie))
     }
 }
 

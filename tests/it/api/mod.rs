@@ -2,6 +2,7 @@
 
 mod accounting;
 mod cancel;
+mod cursors;
 mod fixture;
 mod lists;
 mod openapi;
