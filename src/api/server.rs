@@ -39,7 +39,12 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(), ServeError> {
-    let config::Api { http, database, .. } = settings;
+    let config::Api {
+        http,
+        database,
+        replica,
+    } = settings;
+    let database = replica.unwrap_or(database);
     let registry = Registry::new();
     let metrics = ApiMetrics::new(&registry)?;
     let sessions = session::connect(&database, Role::Api);

@@ -48,6 +48,16 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// A file that the setting `name` names.
+    pub(super) fn of_file(name: &'static str, path: &str) -> Result<Self, ConfigError> {
+        match is_pem(&read(name, path)?) {
+            true => Ok(Self::File(path.into())),
+            false => Err(not_pem(name, path, Origin::Environment)),
+        }
+    }
+}
+
 /// The text of a file that a setting names.
 pub(super) fn read(name: &'static str, path: &str) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {

@@ -23,6 +23,12 @@ impl SslMode {
         ("verify-ca", Self::VerifyCa),
         ("verify-full", Self::VerifyFull),
     ];
+
+    fn named(text: &str) -> Option<Self> {
+        let known = Self::NAMES.iter();
+        let mut named = known.filter(|(name, _)| name.eq_ignore_ascii_case(text));
+        named.next().map(|(_, mode)| *mode)
+    }
 }
 
 /// Where PostgreSQL is.
@@ -56,7 +62,7 @@ impl Database {
     ///
     /// On a value that is not allowed, and on an authority that cannot be read.
     pub fn load(env: &Environment) -> Result<Self, ConfigError> {
-        let url = DatabaseUrl::load(env)?;
+        let url = DatabaseUrl::load(env, "DATABASE_URL")?.unwrap_or_default();
         let of = |part: fn(&clowder::Database) -> Option<String>| {
             move |clowder: &Clowder| clowder.database.as_ref().and_then(part)
         };
@@ -91,6 +97,44 @@ impl Database {
                     .number(30_000, 100..=60_000)?,
             ),
         })
+    }
+}
+
+impl Database {
+    /// The replica that `DATABASE_READ_URL` names (none); what it leaves out is as with the primary.
+    ///
+    /// # Errors
+    ///
+    /// On a URL that is none or names no host, and on an authority that cannot be read.
+    pub fn replica(&self, env: &Environment) -> Result<Option<Self>, ConfigError> {
+        let name = "DATABASE_READ_URL";
+        let Some(url) = DatabaseUrl::load(env, name)? else {
+            return Ok(None);
+        };
+        let wrong = |fault: &str| ConfigError::DatabaseUrl {
+            name,
+            fault: fault.to_owned(),
+        };
+        let primary = self.clone();
+        Ok(Some(Self {
+            host: url.host.ok_or_else(|| wrong("names no host"))?,
+            port: match url.port {
+                Some(port) => port.parse().map_err(|_| wrong("has no such port"))?,
+                None => primary.port,
+            },
+            user: url.user.unwrap_or(primary.user),
+            password: url.password.unwrap_or(primary.password),
+            name: url.name.unwrap_or(primary.name),
+            ssl_mode: match url.ssl_mode {
+                Some(mode) => SslMode::named(&mode).ok_or_else(|| wrong("has no such sslmode"))?,
+                None => primary.ssl_mode,
+            },
+            ca: match url.ssl_root_cert {
+                Some(path) => Some(Authority::of_file(name, &path)?),
+                None => primary.ca,
+            },
+            ..primary
+        }))
     }
 }
 

@@ -3,7 +3,7 @@ use url::{Host, Url};
 
 use super::{ConfigError, Environment};
 
-/// The parts of `DATABASE_URL`, decoded; those it leaves out are looked up as if it were not set.
+/// The parts of a URL of a database, decoded; those it leaves out are looked up elsewhere.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct DatabaseUrl {
     pub host: Option<String>,
@@ -16,23 +16,26 @@ pub(super) struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
-        let Some(text) = env.variable("DATABASE_URL") else {
-            env.setting("DATABASE_URL").optional_text();
-            return Ok(Self::default());
+    /// Of the URL in the variable `name`, if it is set.
+    pub fn load(env: &Environment, name: &'static str) -> Result<Option<Self>, ConfigError> {
+        let Some(text) = env.variable(name) else {
+            env.setting(name).optional_text();
+            return Ok(None);
         };
+        let wrong = |fault| ConfigError::DatabaseUrl { name, fault };
         let url = Url::parse(text).map_err(|error| wrong(format!("is not a URL ({error})")))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(wrong(format!("starts with {}:", url.scheme())));
         }
-        let parts = Self::parts(&url)?;
-        env.setting("DATABASE_URL")
+        let parts = Self::parts(&url).map_err(wrong)?;
+        env.setting(name)
             .shown_as(without_password(url))
             .optional_text();
-        Ok(parts)
+        Ok(Some(parts))
     }
 
-    fn parts(url: &Url) -> Result<Self, ConfigError> {
+    /// What is wrong with the URL, where something is.
+    fn parts(url: &Url) -> Result<Self, String> {
         let mut parts = Self {
             host: host(url)?,
             port: url.port().map(|port| port.to_string()),
@@ -46,7 +49,7 @@ impl DatabaseUrl {
                 "host" => &mut parts.host,
                 "sslmode" => &mut parts.ssl_mode,
                 "sslrootcert" => &mut parts.ssl_root_cert,
-                _ => return Err(wrong(format!("has an unknown parameter {key:?}"))),
+                _ => return Err(format!("has an unknown parameter {key:?}")),
             };
             *part = Some(value.into_owned());
         }
@@ -55,7 +58,7 @@ impl DatabaseUrl {
 }
 
 /// A name, an address without its brackets, or an encoded socket folder.
-fn host(url: &Url) -> Result<Option<String>, ConfigError> {
+fn host(url: &Url) -> Result<Option<String>, String> {
     match url.host() {
         Some(Host::Domain(name)) => decoded("host", name),
         Some(Host::Ipv4(address)) => Ok(Some(address.to_string())),
@@ -64,10 +67,10 @@ fn host(url: &Url) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn decoded(part: &str, text: &str) -> Result<Option<String>, ConfigError> {
+fn decoded(part: &str, text: &str) -> Result<Option<String>, String> {
     let text = percent_decode_str(text)
         .decode_utf8()
-        .map_err(|_| wrong(format!("has a {part} that is not UTF-8")))?;
+        .map_err(|_| format!("has a {part} that is not UTF-8"))?;
     Ok((!text.is_empty()).then(|| text.into_owned()))
 }
 
@@ -77,8 +80,4 @@ fn without_password(mut url: Url) -> String {
         let _ = url.set_password(Some("***"));
     }
     url.into()
-}
-
-fn wrong(fault: String) -> ConfigError {
-    ConfigError::DatabaseUrl { fault }
 }

@@ -51,9 +51,9 @@ pub enum ConfigError {
     },
     /// The value may hold a password and is never shown.
     #[error(
-        "DATABASE_URL {fault}; allowed is postgres://user:password@host:port/name, with ?sslmode= and &sslrootcert= if need be"
+        "{name} {fault}; allowed is postgres://user:password@host:port/name, with ?sslmode= and &sslrootcert= if need be"
     )]
-    DatabaseUrl { fault: String },
+    DatabaseUrl { name: &'static str, fault: String },
     /// serde_json's own message is left out, since it may repeat a secret.
     #[error(
         "ACG_CONFIG names {path:?}, which at line {line} column {column} is not what Clowder writes; allowed is its JSON"

@@ -7,7 +7,10 @@ use crate::status::Rules;
 #[derive(Clone, Debug)]
 pub struct Api {
     pub http: Http,
+    /// The primary, for what must not lag behind.
     pub database: Database,
+    /// `DATABASE_READ_URL` (none): a replica that answers everything else.
+    pub replica: Option<Database>,
 }
 
 impl Api {
@@ -15,9 +18,11 @@ impl Api {
     ///
     /// On the first setting that is wrong.
     pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+        let database = Database::load(env)?;
         Ok(Self {
             http: Http::load(env)?,
-            database: Database::load(env)?,
+            replica: database.replica(env)?,
+            database,
         })
     }
 }

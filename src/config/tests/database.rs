@@ -202,3 +202,48 @@ fn the_password_is_never_shown() {
         assert!(shown.contains("DB_PASSWORD=***"), "{shown}");
     }
 }
+
+#[test]
+fn a_replica_is_the_primary_but_for_what_its_url_names() {
+    let of = |url: &str| {
+        let env = env([
+            ("DB_USER", "u"),
+            ("DB_PASSWORD", "p"),
+            ("DB_SSLMODE", "require"),
+            ("DATABASE_READ_URL", url),
+        ]);
+        Database::load(&env).unwrap().replica(&env)
+    };
+    assert_eq!(of("").unwrap(), None);
+    let replica = of("postgres://reader@replica.example.com:6543")
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (replica.host.as_str(), replica.port),
+        ("replica.example.com", 6543)
+    );
+    assert_eq!(
+        (replica.user.as_str(), replica.password.as_str()),
+        ("reader", "p")
+    );
+    assert_eq!(replica.ssl_mode, SslMode::Require);
+    assert_eq!(
+        of("postgres://r?sslmode=Disable")
+            .unwrap()
+            .unwrap()
+            .ssl_mode,
+        SslMode::Disable
+    );
+    for (url, fault) in [
+        ("mysql://r", "DATABASE_READ_URL starts with mysql:"),
+        ("postgres:///crc", "DATABASE_READ_URL names no host"),
+        (
+            "postgres://r?sslmode=maybe",
+            "DATABASE_READ_URL has no such sslmode",
+        ),
+        ("postgres://r?sslrootcert=/nowhere.pem", "/nowhere.pem"),
+    ] {
+        let said = of(url).unwrap_err().to_string();
+        assert!(said.contains(fault), "{said}");
+    }
+}

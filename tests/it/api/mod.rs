@@ -12,6 +12,7 @@ mod payloads;
 mod probes;
 mod producers;
 mod rejects;
+mod replica;
 mod routes;
 mod rows;
 mod statuses;
