@@ -1,5 +1,6 @@
 //! `pt bench`: how fast, and where the time goes.
 
+mod api;
 mod consumer;
 mod copy;
 mod database;
@@ -9,15 +10,16 @@ mod metrics;
 mod older;
 mod process;
 mod report;
+mod service;
 mod steady;
 mod topic;
 mod traffic;
 
 use super::Failure;
 
-/// Measures the consumer on this machine
+/// Measures the consumer and the API on this machine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pt bench ingest --messages 200000")]
+#[command(after_help = "Examples:\n  pt bench ingest --messages 200000\n  pt bench api")]
 pub struct Args {
     #[command(subcommand)]
     what: What,
@@ -26,10 +28,12 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Ingest(ingest::Args),
+    Api(api::Args),
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Ingest(args) => ingest::run(args).await,
+        What::Api(args) => api::run(args).await,
     }
 }

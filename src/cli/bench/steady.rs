@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::database::Database;
@@ -91,6 +91,25 @@ pub(super) async fn measure(
             .zip(before.1)
             .map(|(after, before)| (after - before) / lasted),
         consumer: after.0,
+    })
+}
+
+/// Sends so many messages a second; nobody watches when they become visible.
+pub(super) fn sending(
+    rate: u32,
+    lasts: Duration,
+    kafka: &Kafka,
+) -> JoinHandle<Result<(), Failure>> {
+    let plan = Plan {
+        rate,
+        lasts,
+        keyed: false,
+        consumers: 1,
+    };
+    let kafka = kafka.clone();
+    spawn_blocking(move || {
+        let (tell, _told) = unbounded_channel();
+        send(plan, &kafka, &tell)
     })
 }
 

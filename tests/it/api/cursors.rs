@@ -22,8 +22,8 @@ async fn filled() -> Api {
     api
 }
 
-/// What a list holds, read on page by page; with each page something new comes, before the first and
-/// after the last of what there was.
+/// What a list holds, read on page by page; with each of the first pages something new comes, before the
+/// first and after the last of what there was.
 async fn read_on(api: &Api, list: &str, page_size: usize) -> Vec<String> {
     let mut read = Vec::new();
     let mut onward = String::new();
@@ -45,7 +45,9 @@ async fn read_on(api: &Api, list: &str, page_size: usize) -> Vec<String> {
             "{path}: of the whole list"
         );
         onward = format!("&cursor={}", next.as_str().unwrap());
-        come_something(api).await;
+        if read.len() < 4 * page_size {
+            come_something(api).await;
+        }
     }
 }
 

@@ -137,12 +137,12 @@ fn every_parameter_of_the_contract_is_documented() {
     for (path, expected) in [
         (
             "/payloads",
-            [words("page page_size sort_by sort_dir account org_id inventory_id system_id request_id"), window("created_at")].concat(),
+            [words("page page_size cursor sort_by sort_dir account org_id inventory_id system_id request_id"), window("created_at")].concat(),
         ),
         (
             "/statuses",
             [
-                words("page page_size sort_by sort_dir service source status status_msg request_id inventory_id system_id account org_id"),
+                words("page page_size cursor sort_by sort_dir service source status status_msg request_id inventory_id system_id account org_id"),
                 window("date"),
                 window("created_at"),
             ]

@@ -11,14 +11,14 @@ async fn the_api_reads_from_the_replica() {
     Payload::of("11").put(&primary.pool).await;
     Payload::of("22").put(&replica.pool).await;
     let config = replica.config();
-    let url = format!(
-        "postgres://{}:{}/{}",
-        config.host, config.port, config.name
-    );
+    let url = format!("postgres://{}:{}/{}", config.host, config.port, config.name);
     let settings = [("DATABASE_READ_URL".to_owned(), url)];
     let api = Process::spawn("pt-api", primary.env().into_iter().chain(settings));
     is_ready(&api).await;
     let (status, list) = eventually("an answer", SOON, || api.get("/api/v1/payloads")).await;
     assert_eq!(status, 200, "{list}");
-    assert!(list.contains("\"22\"") && !list.contains("\"11\""), "{list}");
+    assert!(
+        list.contains("\"22\"") && !list.contains("\"11\""),
+        "{list}"
+    );
 }

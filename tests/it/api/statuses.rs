@@ -244,7 +244,7 @@ async fn a_service_is_listed_by_date_whatever_it_said() {
     assert_eq!(said("page_size=2&page=1").await, newest_first[2..4]);
     assert_eq!(said("page_size=2&page=2").await, newest_first[4..]);
     assert_eq!(said("page_size=1&page=4").await, newest_first[4..]);
-    assert!(said("page=18446744073709551615").await.is_empty());
+    assert!(said("page=1000").await.is_empty());
     assert_eq!(
         said("date_gt=2026-01-30T08:00:00Z&date_lt=2026-02-02").await,
         newest_first[1..4]

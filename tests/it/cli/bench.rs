@@ -164,3 +164,41 @@ async fn bench_ingest_makes_a_topic_of_its_own_and_removes_it() {
     });
     gone.await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_api_asks_each_kind_of_question_and_meets_no_error() {
+    let lab = Lab::without_topic().await;
+    let name = format!("bench-{}.json", Uuid::new_v4().simple());
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let json = file.to_str().unwrap();
+    let args = [
+        "bench",
+        "api",
+        "--statuses",
+        "500",
+        "--days",
+        "3",
+        "--clients",
+        "2",
+        "--seconds",
+        "1",
+        "--json",
+        json,
+    ];
+    let said = pt(&args, lab.database.env()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let numbers: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    let routes = numbers["routes"].as_array().unwrap();
+    assert_eq!(routes.len(), 10);
+    for route in routes {
+        assert_eq!(route["errors"], 0, "{route}");
+        assert!(route["per_second"].as_f64().unwrap() > 1.0, "{route}");
+        let latency = &route["latency"];
+        assert!(
+            latency["p50_ms"].as_f64() <= latency["p99_ms"].as_f64(),
+            "{route}"
+        );
+    }
+    assert!(numbers["api"]["peak_rss_bytes"].as_u64().unwrap() > 1_000_000);
+}

@@ -1,0 +1,157 @@
+//! Clients that ask, and how long each answer took.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::fill::Key;
+use super::questions::Question;
+use crate::cli::Failure;
+use crate::cli::bench::report::Latency;
+
+/// Asked before the measurement, by each client: sessions, names and caches are warm then.
+const WARMING: usize = 50;
+
+/// What the clients of one run met.
+#[derive(Debug, Default)]
+pub struct Met {
+    pub seconds: f64,
+    pub latencies: Vec<Duration>,
+    /// Answers that were no 200, and questions without an answer.
+    pub errors: usize,
+}
+
+impl Met {
+    pub fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.seconds
+    }
+
+    pub fn latency(self) -> Latency {
+        Latency::of(self.latencies)
+    }
+}
+
+/// Who asks whom for what.
+#[derive(Clone)]
+pub struct Load {
+    http: reqwest::Client,
+    base: Arc<str>,
+    keys: Arc<[Key]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Load {
+    /// `base`: address and mount.
+    ///
+    /// # Errors
+    ///
+    /// No HTTP client can be made.
+    pub fn new(base: String, keys: Vec<Key>) -> Result<Self, Failure> {
+        Ok(Self {
+            http: reqwest::Client::builder().no_proxy().build()?,
+            base: base.into(),
+            keys: keys.into(),
+            next: Arc::default(),
+        })
+    }
+
+    /// `clients` that each ask again as soon as they are answered.
+    ///
+    /// # Errors
+    ///
+    /// A client broke.
+    pub async fn closed(
+        &self,
+        question: Question,
+        clients: usize,
+        lasts: Duration,
+    ) -> Result<Met, Failure> {
+        self.each(clients, move |load| async move {
+            for _ in 0..WARMING {
+                load.ask(question).await;
+            }
+            Met::default()
+        })
+        .await?;
+        let begun = Instant::now();
+        let mut met = self
+            .each(clients, move |load| async move {
+                let mut met = Met::default();
+                while begun.elapsed() < lasts {
+                    met.note(load.ask(question).await);
+                }
+                met
+            })
+            .await?;
+        met.seconds = begun.elapsed().as_secs_f64();
+        Ok(met)
+    }
+
+    /// So many questions a second, of all kinds in turns, whether or not the answers keep up.
+    ///
+    /// # Errors
+    ///
+    /// A client broke.
+    pub async fn open(&self, rate: u32, lasts: Duration) -> Result<Met, Failure> {
+        let mut met = Met::default();
+        let mut asked = JoinSet::new();
+        let mut ticks = interval(Duration::from_secs(1) / rate);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let begun = Instant::now();
+        for question in Question::ALL.into_iter().cycle() {
+            let due: Instant = ticks.tick().await.into();
+            if begun.elapsed() >= lasts {
+                break;
+            }
+            let load = self.clone();
+            // From when it was due: a generator that is late must not flatter the service.
+            asked.spawn(async move { load.ask(question).await.map(|_| due.elapsed()) });
+        }
+        for answer in asked.join_all().await {
+            met.note(answer);
+        }
+        met.seconds = begun.elapsed().as_secs_f64();
+        Ok(met)
+    }
+
+    async fn each<F>(&self, clients: usize, client: impl Fn(Self) -> F) -> Result<Met, Failure>
+    where
+        F: Future<Output = Met> + Send + 'static,
+    {
+        let mut all = JoinSet::new();
+        for _ in 0..clients {
+            all.spawn(client(self.clone()));
+        }
+        let mut met = Met::default();
+        while let Some(one) = all.join_next().await {
+            let one = one.map_err(Failure::work)?;
+            met.latencies.extend(one.latencies);
+            met.errors += one.errors;
+        }
+        Ok(met)
+    }
+
+    /// None where the answer was no 200.
+    async fn ask(&self, question: Question) -> Option<Duration> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let key = &self.keys[number % self.keys.len()];
+        let url = format!("{}{}", self.base, question.path(key, number));
+        let begun = Instant::now();
+        let answer = self.http.get(url).send().await.ok()?;
+        let is_ok = answer.status() == reqwest::StatusCode::OK;
+        let body = answer.bytes().await.ok()?;
+        (is_ok && !body.is_empty()).then(|| begun.elapsed())
+    }
+}
+
+impl Met {
+    fn note(&mut self, answer: Option<Duration>) {
+        match answer {
+            Some(taken) => self.latencies.push(taken),
+            None => self.errors += 1,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What the API is asked.
+
+use super::fill::Key;
+
+/// A route with one kind of parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    Payload,
+    PayloadsOfInventory,
+    StatusesOfSystem,
+    Payloads,
+    PayloadsOfOrg,
+    Statuses,
+    StatusesOfService,
+    StatusesOfServiceAndStatus,
+    StatusesOfOrg,
+    StatusesStoredLately,
+}
+
+impl Question {
+    pub const ALL: [Self; 10] = [
+        Self::Payload,
+        Self::PayloadsOfInventory,
+        Self::StatusesOfSystem,
+        Self::Payloads,
+        Self::PayloadsOfOrg,
+        Self::Statuses,
+        Self::StatusesOfService,
+        Self::StatusesOfServiceAndStatus,
+        Self::StatusesOfOrg,
+        Self::StatusesStoredLately,
+    ];
+
+    /// As the report names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payload => "/payloads/{id}",
+            Self::PayloadsOfInventory => "/payloads?inventory_id",
+            Self::StatusesOfSystem => "/statuses?system_id",
+            Self::Payloads => "/payloads",
+            Self::PayloadsOfOrg => "/payloads?org_id",
+            Self::Statuses => "/statuses",
+            Self::StatusesOfService => "/statuses?service",
+            Self::StatusesOfServiceAndStatus => "/statuses?service&status",
+            Self::StatusesOfOrg => "/statuses?org_id",
+            Self::StatusesStoredLately => "/statuses?created_at_gte",
+        }
+    }
+
+    /// Path and query below the mount.
+    pub fn path(self, key: &Key, number: usize) -> String {
+        let service = number % 9;
+        match self {
+            Self::Payload => format!("/payloads/{}", key.request_id),
+            Self::PayloadsOfInventory => format!("/payloads?inventory_id={}", key.inventory_id),
+            Self::StatusesOfSystem => format!("/statuses?system_id={}", key.system_id),
+            Self::Payloads => "/payloads".to_owned(),
+            Self::PayloadsOfOrg => format!("/payloads?org_id={}", key.org_id),
+            Self::Statuses => "/statuses".to_owned(),
+            Self::StatusesOfService => format!("/statuses?service=service-{service}"),
+            Self::StatusesOfServiceAndStatus => {
+                format!("/statuses?service=service-{service}&status=success")
+            }
+            Self::StatusesOfOrg => format!("/statuses?org_id={}", key.org_id),
+            Self::StatusesStoredLately => {
+                let since = chrono::Utc::now() - chrono::TimeDelta::minutes(15);
+                let since = since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+                format!("/statuses?created_at_gte={since}")
+            }
+        }
+    }
+}
