@@ -6,7 +6,7 @@ use crate::status::Reject;
 /// and never wait for each other's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Parity {
-    /// Comes first wherever one session locks payloads of both: see [`super::fold::by_request_id`].
+    /// Comes first wherever one session locks payloads of both (`store::fold`).
     Even,
     Odd,
 }
