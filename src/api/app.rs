@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::archive::Archive;
 use super::names::Names;
 use super::reading::Reader;
+use crate::config::Kibana;
 use crate::telemetry::metrics::ApiMetrics;
 
 #[derive(Clone)]
@@ -11,14 +13,18 @@ pub struct App {
     pub reader: Reader,
     pub names: Arc<Names>,
     pub metrics: ApiMetrics,
+    pub archive: Arc<Archive>,
+    pub kibana: Arc<Kibana>,
 }
 
 impl App {
-    pub fn new(reader: Reader, metrics: ApiMetrics) -> Self {
+    pub fn new(reader: Reader, metrics: ApiMetrics, archive: Archive, kibana: Kibana) -> Self {
         Self {
             reader,
             names: Arc::default(),
             metrics,
+            archive: archive.into(),
+            kibana: kibana.into(),
         }
     }
 }

@@ -1,29 +1,52 @@
 //! What every request passes through.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as Anything, CorsLayer};
 
+use super::client::Clients;
 use super::problem::Problem;
-use super::router::MOUNTS;
+use super::rate_limit::{RateLimit, limit};
+use super::request_log;
+use super::router::mount_of;
+use crate::config::Http;
 use crate::telemetry::metrics::ApiMetrics;
 
-/// From the inside out: a panic becomes a 500, origins are let in, answers are counted, and nothing
-/// under the mounts is kept by a cache.
-pub fn around(routes: Router, metrics: ApiMetrics, origins: &[String]) -> Router {
+/// What a browser elsewhere may read of an answer beside its body.
+const EXPOSED: [HeaderName; 6] = [
+    header::RETRY_AFTER,
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-rh-insights-request-id"),
+];
+
+/// From the inside out: a panic becomes a 500, a client has its limit, origins are let in, nothing
+/// under the mounts is kept by a cache, answers are counted, and each request is logged.
+///
+/// The limit lies within CORS, so that a browser elsewhere can read that it has reached it.
+pub fn around(routes: Router, metrics: ApiMetrics, http: &Http) -> Router {
     let mut routes = routes.layer(CatchPanicLayer::custom(panicked));
-    if !origins.is_empty() {
-        routes = routes.layer(cors(origins));
+    if http.rate_limit.per_minute > 0 {
+        let rate_limit = Arc::new(RateLimit::of(http.rate_limit.per_minute));
+        routes = routes.layer(from_fn_with_state(rate_limit, limit));
     }
+    if !http.cors_allowed_origins.is_empty() {
+        routes = routes.layer(cors(&http.cors_allowed_origins));
+    }
+    let clients = Arc::new(Clients::behind(http.rate_limit.trusted_proxies.clone()));
     routes
-        .layer(from_fn_with_state(metrics, count))
         .layer(from_fn(no_store))
+        .layer(from_fn_with_state(metrics, count))
+        .layer(from_fn_with_state(clients, request_log::log))
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
@@ -46,6 +69,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD])
         .allow_headers(Anything)
+        .expose_headers(EXPOSED)
 }
 
 async fn count(State(metrics): State<ApiMetrics>, request: Request, next: Next) -> Response {
@@ -59,9 +83,7 @@ async fn count(State(metrics): State<ApiMetrics>, request: Request, next: Next) 
 }
 
 async fn no_store(request: Request, next: Next) -> Response {
-    let under_a_mount = MOUNTS
-        .iter()
-        .any(|mount| is_under(request.uri().path(), mount));
+    let under_a_mount = mount_of(request.uri().path()).is_some();
     let mut response = next.run(request).await;
     if under_a_mount {
         response
@@ -69,22 +91,4 @@ async fn no_store(request: Request, next: Next) -> Response {
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
-}
-
-fn is_under(path: &str, mount: &str) -> bool {
-    path.strip_prefix(mount)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_only_begins_like_a_mount_is_not_under_it() {
-        assert!(is_under("/v1", "/v1"));
-        assert!(is_under("/v1/nothing/here", "/v1"));
-        assert!(!is_under("/v12/payloads", "/v1"));
-        assert!(!is_under("/docs", "/v1"));
-    }
 }

@@ -5,7 +5,11 @@
 
 mod accounting;
 mod app;
+mod archive;
+mod client;
 mod duration;
+mod identity;
+mod kibana;
 mod list;
 mod middleware;
 mod names;
@@ -15,16 +19,21 @@ mod payload;
 mod payloads;
 pub mod problem;
 mod producers;
+mod rate_limit;
 mod reading;
 mod ready;
 mod reject;
 mod rejects;
 mod render;
+mod request_log;
 mod router;
 pub mod server;
+mod stats;
 mod statuses;
+mod storage_broker;
 
 pub use app::App;
+pub use archive::Archive;
 pub use reading::{ReadError, Reader};
 pub use ready::ready_check;
 pub use router::{MOUNTS, router};

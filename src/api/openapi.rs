@@ -8,7 +8,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use utoipa::OpenApi as _;
-use utoipa::openapi::{OpenApi, Server};
+use utoipa::openapi::header::Header;
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Content, OpenApi, Ref, Response, ResponseBuilder, Server};
 
 use super::router::{MOUNTS, probe_document, resources};
 
@@ -18,12 +20,15 @@ use super::router::{MOUNTS, probe_document, resources};
         title = "Payload Tracker",
         description = "Where is my payload, did it succeed, and why not?\n\nEvery error has the form \
             `{\"title\", \"message\", \"status\"}`. Times are RFC 3339 in UTC. Of a repeated parameter \
-            the first counts; unknown and empty ones are ignored.",
+            the first counts; unknown and empty ones are ignored. While requests are limited, each answer \
+            says what is left in `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (a \
+            Unix second). `X-Request-Id` comes back as it was sent, or is made up.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
         (name = "payloads", description = "Uploads, each under its request id"),
         (name = "statuses", description = "What services said about payloads"),
+        (name = "links", description = "To what was uploaded, and to what the services logged"),
         (name = "rejects", description = "Messages that did not become statuses, and what is to be said of their senders"),
         (name = "probes", description = "How the service itself is"),
     )
@@ -34,6 +39,12 @@ struct Head;
 pub fn document() -> OpenApi {
     let mut document = Head::openapi();
     document.merge(resources().into_openapi());
+    for item in document.paths.paths.values_mut() {
+        if let Some(get) = &mut item.get {
+            let responses = &mut get.responses.responses;
+            responses.insert("429".to_owned(), too_many_requests().into());
+        }
+    }
     let mut probes = probe_document();
     for item in probes.paths.paths.values_mut() {
         item.servers = Some(vec![Server::new("/")]);
@@ -54,6 +65,19 @@ pub fn document() -> OpenApi {
             .collect(),
     );
     document
+}
+
+/// What each route but the probes may answer; said here once, as it is done in one place.
+fn too_many_requests() -> Response {
+    let seconds = Header::new(Object::with_type(Type::Integer));
+    ResponseBuilder::new()
+        .description("The client has sent more requests than it may within a minute")
+        .header("Retry-After", seconds)
+        .content(
+            "application/json",
+            Content::new(Some(Ref::from_schema_name("Error"))),
+        )
+        .build()
 }
 
 /// The document as `api/openapi.json` holds it.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What a client that found the service unable to answer may wait before it asks again, seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
+const RETRY_AFTER: u64 = 3;
 
 /// Everything the API answers but success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,10 +22,29 @@ pub enum Problem {
     PayloadNotFound(String),
     #[error("reject with id: {0} not found")]
     RejectNotFound(String),
+    #[error("the archive of payload with id: {0} not found")]
+    ArchiveNotFound(String),
     #[error("there is nothing at {0}")]
     RouteNotFound(String),
     #[error("{0} is not allowed here")]
     MethodNotAllowed(Method),
+    /// Who asks is not known; the text says what is wrong.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// Who asks lacks this role.
+    #[error("this takes the role {0}")]
+    Forbidden(String),
+    #[error("more than {limit} requests a minute: try again in {retry_after} s")]
+    TooManyRequests {
+        limit: u32,
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Another service fails. Its address is nobody's business.
+    #[error("storage-broker, which gives out the links, fails")]
+    BadGateway,
+    #[error("storage-broker, which gives out the links, does not answer in time: try again")]
+    GatewayTimeout,
     /// Not now, perhaps soon; the text says why.
     #[error("{0}")]
     Unavailable(String),
@@ -38,12 +57,27 @@ impl Problem {
     fn status(&self) -> StatusCode {
         match self {
             Self::BadParameter(_) | Self::TooWide(_) => StatusCode::BAD_REQUEST,
-            Self::PayloadNotFound(_) | Self::RejectNotFound(_) | Self::RouteNotFound(_) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::PayloadNotFound(_)
+            | Self::RejectNotFound(_)
+            | Self::ArchiveNotFound(_)
+            | Self::RouteNotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// How long to wait before asking again, seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Unavailable(_) => Some(RETRY_AFTER),
+            Self::TooManyRequests { retry_after, .. } => Some(*retry_after),
+            _ => None,
         }
     }
 }
@@ -72,10 +106,10 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
         };
         let mut response = (status, Json(body)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(seconds) = self.retry_after() {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_AFTER);
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -15,7 +15,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Looked up by name rather than selected from: a migration that holds a table for a moment does not
 /// make the API unready.
 const MISSING_TABLES: &str = "SELECT name FROM unnest(ARRAY['payloads', 'payload_ids', 'payload_statuses', \
-     'services', 'sources', 'statuses', 'rejects', 'redrives', 'producer_hours']) AS name WHERE to_regclass(name) IS NULL";
+     'services', 'sources', 'statuses', 'rejects', 'redrives', 'producer_hours', 'status_classes']) AS name WHERE to_regclass(name) IS NULL";
 
 /// Asks the database, on a session that waiting requests cannot take, for up to 1 s.
 pub fn ready_check(reader: &Reader) -> ReadyCheck {

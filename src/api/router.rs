@@ -14,18 +14,26 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::app::App;
 use super::problem::{method_not_allowed, route_not_found};
 use super::{
-    accounting, middleware, openapi, payload, payloads, producers, reject, rejects, statuses,
+    accounting, archive, kibana, middleware, openapi, payload, payloads, producers, reject,
+    rejects, stats, statuses,
 };
+use crate::config::Http;
 use crate::telemetry::probes::{self, ReadyCheck};
 
 /// Where the same resources are found: as themselves, behind the platform's gateway, and as the Go
 /// tracker's oldest clients know them.
 pub const MOUNTS: [&str; 3] = ["/api/v1", "/app/payload-tracker/api/v1", "/v1"];
 
+/// The one a path lies under.
+pub(super) fn mount_of(path: &str) -> Option<&'static str> {
+    MOUNTS.into_iter().find(|mount| {
+        let rest = path.strip_prefix(mount);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Everything `pt-api` serves on `PUBLICPORT`.
-///
-/// `cors_allowed_origins`: origins of browsers that may read the answers elsewhere; none: no CORS.
-pub fn router(app: App, ready: ReadyCheck, cors_allowed_origins: &[String]) -> Router {
+pub fn router(app: App, ready: ReadyCheck, http: &Http) -> Router {
     let (resources, _) = resources().split_for_parts();
     let mut routes = Router::new().route("/", get(lubdub)).merge(docs());
     for mount in MOUNTS {
@@ -39,7 +47,7 @@ pub fn router(app: App, ready: ReadyCheck, cors_allowed_origins: &[String]) -> R
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(route_not_found);
     let probes = probes::router(ready).method_not_allowed_fallback(method_not_allowed);
-    middleware::around(routes, counted, cors_allowed_origins).merge(probes)
+    middleware::around(routes, counted, http).merge(probes)
 }
 
 /// The OpenAPI document and its pages, which the binary holds: nothing is fetched from elsewhere.
@@ -67,7 +75,12 @@ pub(super) fn resources() -> OpenApiRouter<App> {
         .routes(routes!(lubdub))
         .routes(routes!(payloads::list))
         .routes(routes!(payload::get))
+        .routes(routes!(archive::link))
+        .routes(routes!(kibana::link))
+        .routes(routes!(archive::role))
+        .routes(routes!(archive::mock_archive))
         .routes(routes!(statuses::list))
+        .routes(routes!(stats::get))
         .routes(routes!(rejects::list))
         .routes(routes!(reject::get))
         .routes(routes!(accounting::get))
@@ -89,4 +102,17 @@ pub(super) fn probe_document() -> OpenApi {
 )]
 async fn lubdub() -> &'static str {
     "lubdub"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_only_begins_like_a_mount_is_not_under_it() {
+        assert_eq!(mount_of("/v1"), Some("/v1"));
+        assert_eq!(mount_of("/v1/nothing/here"), Some("/v1"));
+        assert_eq!(mount_of("/v12/payloads"), None);
+        assert_eq!(mount_of("/docs"), None);
+    }
 }

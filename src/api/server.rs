@@ -8,7 +8,7 @@ use sea_orm::sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Reader, ready_check, router};
+use super::{App, Archive, Reader, ready_check, router};
 use crate::config::{self, Database};
 use crate::store::session::{self, Role};
 use crate::telemetry::metrics::ApiMetrics;
@@ -28,6 +28,8 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     #[error("serving failed: {0}")]
     Serve(#[from] io::Error),
+    #[error("the client of storage-broker: {0}")]
+    Archive(#[from] reqwest::Error),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
@@ -43,6 +45,8 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
         http,
         database,
         replica,
+        archive,
+        kibana,
     } = settings;
     let database = replica.unwrap_or(database);
     let registry = Registry::new();
@@ -62,9 +66,9 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
     let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
     let ready = ready_check(&reader);
     let public = router(
-        App::new(reader, metrics),
+        App::new(reader, metrics, Archive::new(archive)?, kibana),
         ready.clone(),
-        &http.cors_allowed_origins,
+        &http,
     );
     let side = side_router(ready, registry, &http.metrics_path);
     let public_port = listen("PUBLICPORT", http.public_port).await?;

@@ -11,6 +11,17 @@ pub(super) struct Clowder {
     pub metrics_path: Option<String>,
     pub kafka: Option<Kafka>,
     pub database: Option<Database>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// Another application's service.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Endpoint {
+    pub app: String,
+    pub name: String,
+    pub hostname: String,
+    pub port: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,6 +87,14 @@ impl Clowder {
         let mut topics = self.kafka.as_ref()?.topics.iter();
         let topic = topics.find(|topic| topic.requested_name == requested)?;
         Some(&topic.name)
+    }
+
+    /// Where storage-broker gives links to archives.
+    pub fn storage_broker(&self) -> Option<String> {
+        let is_broker = |of: &&Endpoint| of.app == "storage-broker" && of.name == "processor";
+        let Endpoint { hostname, port, .. } = self.endpoints.iter().find(is_broker)?;
+        let port = port.unwrap_or(8000);
+        Some(format!("http://{hostname}:{port}/archive/url"))
     }
 
     /// One cluster has one way in, so the first broker speaks for all.

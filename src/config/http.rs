@@ -1,6 +1,6 @@
 use url::Url;
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, RateLimit};
 
 const METRICS_PATH: &str = "/metrics";
 /// Served on the same port as the metrics.
@@ -17,6 +17,7 @@ pub struct Http {
     pub metrics_path: String,
     /// `CORS_ALLOWED_ORIGINS` (none): origins of browsers elsewhere, comma-separated.
     pub cors_allowed_origins: Vec<String>,
+    pub rate_limit: RateLimit,
 }
 
 /// Where a process without an API listens.
@@ -59,6 +60,7 @@ impl Http {
                 "origins such as https://console.example.com, several with commas",
                 origins,
             )?,
+            rate_limit: RateLimit::load(env)?,
         })
     }
 }

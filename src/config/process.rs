@@ -1,5 +1,6 @@
 use super::{
-    ConfigError, Database, Environment, Fuse, Http, Ingest, Kafka, Metrics, Retention, rules,
+    Archive, ConfigError, Database, Environment, Fuse, Http, Ingest, Kafka, Kibana, Metrics,
+    Retention, rules,
 };
 use crate::status::Rules;
 
@@ -11,6 +12,8 @@ pub struct Api {
     pub database: Database,
     /// `DATABASE_READ_URL` (none): a replica that answers everything else.
     pub replica: Option<Database>,
+    pub archive: Archive,
+    pub kibana: Kibana,
 }
 
 impl Api {
@@ -23,6 +26,8 @@ impl Api {
             http: Http::load(env)?,
             replica: database.replica(env)?,
             database,
+            archive: Archive::load(env)?,
+            kibana: Kibana::load(env)?,
         })
     }
 }

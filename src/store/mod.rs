@@ -11,6 +11,7 @@ pub mod halving;
 pub mod migrate;
 pub mod odd_offsets;
 pub mod offsets;
+pub mod outcomes;
 pub mod parity;
 pub mod partitions;
 pub mod producers;

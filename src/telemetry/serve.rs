@@ -48,7 +48,8 @@ pub async fn serve_until(
     router: Router,
 ) -> io::Result<()> {
     let stopped = stop.clone();
-    let serving = axum::serve(listener, router)
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stopped.cancelled().await });
     let late = async {
         stop.cancelled().await;

@@ -28,6 +28,21 @@ impl<S: Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// The id before the last segment of a path, as in `/payloads/{request_id}/trace`; else as [`PathId`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentId(pub String);
+
+impl<S: Sync> FromRequestParts<S> for ParentId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let segment = parts.uri.path().rsplit('/').nth(1).unwrap_or_default();
+        Ok(Self(
+            percent_decode_str(segment).decode_utf8_lossy().into_owned(),
+        ))
+    }
+}
+
 /// Every form a request id may be stored in: canonical, as this program stores it; and, as the Go
 /// tracker stored what its producers sent, as it is, without blanks around it, dashed, upper-case.
 /// `None`: it can be no id.

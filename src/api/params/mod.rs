@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::problem::Problem;
 
 pub use cursor::{ListId, Onward, Part};
-pub use id::{PathId, host_ids, request_ids};
+pub use id::{ParentId, PathId, host_ids, request_ids};
 pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
 pub use payload::PayloadFilter;
 

@@ -191,7 +191,11 @@ impl Stack {
             ("KAFKA_BOOTSTRAP_SERVERS", bootstrap.to_owned()),
             ("KAFKA_AUTO_OFFSET_RESET", "earliest".to_owned()),
         ];
-        let public = vec![("PUBLICPORT", settings.api.number.to_string())];
+        let mut public = vec![("PUBLICPORT", settings.api.number.to_string())];
+        // There is no storage-broker on this machine, unless one is named.
+        if std::env::var_os("STORAGEBROKERURL").is_none() {
+            public.push(("REQUESTOR_IMPL", "mock".to_owned()));
+        }
         let [consumer, api] = SERVICES;
         let consumer = Service::start(plan(consumer, settings.consumer_metrics.number, kafka))?;
         let api = Service::start(plan(api, settings.api_metrics.number, public))?;

@@ -3,6 +3,7 @@
 mod clowder;
 mod database;
 mod kafka;
+mod links;
 mod others;
 
 use std::fs;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{Consumer, Fuse, Http, Ingest, Log, Metrics, rules};
+use super::super::{Consumer, Fuse, Http, Ingest, Log, Metrics, RateLimit, rules};
 use super::{env, message};
 use crate::status::{Field, Rules};
 
@@ -120,6 +120,10 @@ fn ports_and_paths_have_the_contracts_defaults_and_bounds() {
         metrics_port: 8081,
         metrics_path: "/metrics".to_owned(),
         cors_allowed_origins: vec![],
+        rate_limit: RateLimit {
+            per_minute: 3_000,
+            trusted_proxies: vec![],
+        },
     };
     assert_eq!(Http::load(&env([])).unwrap(), expected);
     for (name, value) in [

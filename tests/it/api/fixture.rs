@@ -1,5 +1,8 @@
-use payload_tracker::api::{App, Reader, ready_check, router};
-use payload_tracker::config::Database;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use payload_tracker::api::{App, Archive, Reader, ready_check, router};
+use payload_tracker::config::{self, Database, Environment};
 use payload_tracker::store::session::{self, Role};
 use payload_tracker::telemetry::metrics::ApiMetrics;
 use prometheus::Registry;
@@ -30,16 +33,33 @@ impl Api {
 
     /// `config`: how the API finds the database.
     pub async fn started(database: TestDatabase, config: &Database, origins: &[&str]) -> Self {
+        let origins = origins.join(",");
+        Self::set(database, config, &[("CORS_ALLOWED_ORIGINS", &origins)]).await
+    }
+
+    /// With these variables in its environment.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let database = support::database().await;
+        let config = database.config();
+        Self::set(database, &config, variables).await
+    }
+
+    async fn set(database: TestDatabase, config: &Database, variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let variables: HashMap<String, String> = variables.iter().map(owned).collect();
+        let settings = config::Api::load(&Environment::new(variables).unwrap()).unwrap();
         let metrics = ApiMetrics::new(&Registry::new()).unwrap();
         let sessions = session::connect(config, Role::Api);
         let spare = session::connect(config, Role::Api);
         let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
         let ready = ready_check(&reader);
-        let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
-        let router = router(App::new(reader, metrics.clone()), ready, &origins);
+        let archive = Archive::new(settings.archive).unwrap();
+        let app = App::new(reader, metrics.clone(), archive, settings.kibana);
+        let service = router(app, ready, &settings.http);
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(async move { axum::serve(listener, service).await });
         Self {
             database,
             metrics,

@@ -59,14 +59,19 @@ async fn every_documented_parameter_is_read() {
     let expected = [
         "/",
         "/accounting",
+        "/archive/{id}",
         "/health",
         "/live",
         "/payloads",
         "/payloads/{request_id}",
+        "/payloads/{request_id}/archiveLink",
+        "/payloads/{request_id}/kibanaLink",
         "/producers",
         "/ready",
         "/rejects",
         "/rejects/{id}",
+        "/roles/archiveLink",
+        "/stats",
         "/statuses",
     ];
     assert_eq!(names, BTreeSet::from(expected));
@@ -77,8 +82,12 @@ async fn every_documented_parameter_is_read() {
                 let name = parameter["name"].as_str().unwrap();
                 let answer = api.send(&format!("/v1{concrete}?{name}=%01nothing")).await;
                 let refused = answer.status() == 400;
-                let empty = answer.json::<Value>().await.unwrap()["data"] == Value::Array(vec![]);
-                assert!(refused || empty, "{path} does not read {name}");
+                let answer: Value = answer.json().await.unwrap();
+                let empty = answer["data"] == Value::Array(vec![]);
+                let link = answer["url"]
+                    .as_str()
+                    .is_some_and(|url| url.contains("%01nothing"));
+                assert!(refused || empty || link, "{path} does not read {name}");
                 assert_eq!(parameter["required"], false, "{path} {name}");
             }
         }
@@ -120,9 +129,24 @@ fn what_a_parameter_is_filled_in_with_is_its_default() {
         r#"sort_by="created_at""#,
         r#"sort_by="date""#,
         r#"sort_dir="desc""#,
+        r#"stat="SuccessRate""#,
         "verbosity=0",
     ];
     assert_eq!(defaults, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn a_limit_is_documented_wherever_there_is_one() {
+    let document: Value = serde_json::from_str(&openapi::printed().unwrap()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let limited = !["/live", "/ready", "/health"].contains(&path.as_str());
+        let answer = &item["get"]["responses"]["429"];
+        assert_eq!(
+            answer["headers"]["Retry-After"].is_object(),
+            limited,
+            "{path}"
+        );
+    }
 }
 
 #[test]
@@ -154,6 +178,10 @@ fn every_parameter_of_the_contract_is_documented() {
             [words("page page_size service reason request_id partition redriven"), window("received_at")].concat(),
         ),
         ("/rejects/{id}", words("id")),
+        ("/payloads/{request_id}/archiveLink", words("request_id x-rh-identity")),
+        ("/payloads/{request_id}/kibanaLink", words("request_id service")),
+        ("/roles/archiveLink", words("x-rh-identity")),
+        ("/stats", words("stat")),
         ("/producers", words("since")),
     ] {
         let documented = document["paths"][path]["get"]["parameters"].as_array().unwrap();

@@ -9,7 +9,12 @@ use super::fixture::{Api, problem};
 use super::rows::Payload;
 use crate::support::{self, Proxy, eventually};
 
-const PATHS: [&str; 3] = ["/v1/payloads", "/v1/statuses", "/v1/payloads/r"];
+const PATHS: [&str; 4] = [
+    "/v1/payloads",
+    "/v1/statuses",
+    "/v1/payloads/r",
+    "/v1/stats",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_stays_away_is_a_503_after_trying_again() {
