@@ -12,6 +12,10 @@ pub mod config;
 /// Embedded broker, private PostgreSQL and demo traffic for `pt dev` and the tests.
 #[cfg(feature = "dev")]
 pub mod dev;
+/// What happened to a payload, and what is still to come. Pure, no I/O.
+pub mod explain;
+/// Lengths of time as numbers that add up.
+pub mod histogram;
 /// Kafka to store: consumer thread, lanes, batches.
 pub mod ingest;
 /// Moments as people name them.

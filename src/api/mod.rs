@@ -8,6 +8,8 @@ mod app;
 mod archive;
 mod client;
 mod duration;
+mod explain;
+mod failures;
 mod identity;
 mod kibana;
 mod list;
@@ -31,6 +33,7 @@ pub mod server;
 mod stats;
 mod statuses;
 mod storage_broker;
+mod stuck;
 
 pub use app::App;
 pub use archive::Archive;

@@ -152,7 +152,7 @@ async fn find_on(
 }
 
 /// The days that hold the payloads' statuses: spares the partitions of all others.
-fn days_of(payloads: &[payloads::Model]) -> Span {
+pub(super) fn days_of(payloads: &[payloads::Model]) -> Span {
     let days = payloads
         .iter()
         .map(|payload| payload.first_day.zip(payload.last_day));

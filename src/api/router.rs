@@ -14,8 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::app::App;
 use super::problem::{method_not_allowed, route_not_found};
 use super::{
-    accounting, archive, kibana, middleware, openapi, payload, payloads, producers, reject,
-    rejects, stats, statuses,
+    accounting, archive, explain, failures, kibana, middleware, openapi, payload, payloads,
+    producers, reject, rejects, stats, statuses, stuck,
 };
 use crate::config::Http;
 use crate::telemetry::probes::{self, ReadyCheck};
@@ -79,6 +79,9 @@ pub(super) fn resources() -> OpenApiRouter<App> {
         .routes(routes!(kibana::link))
         .routes(routes!(archive::role))
         .routes(routes!(archive::mock_archive))
+        .routes(routes!(explain::get))
+        .routes(routes!(failures::get))
+        .routes(routes!(stuck::get))
         .routes(routes!(statuses::list))
         .routes(routes!(stats::get))
         .routes(routes!(rejects::list))

@@ -17,6 +17,7 @@ use crate::store::session::{self, Role};
 use crate::telemetry::metrics::{ConsumerMetrics, UpkeepMetrics};
 use crate::telemetry::probes::{ReadyCheck, side_router};
 use crate::telemetry::serve::{ListenError, listen, serve_until};
+use crate::upkeep::learning::Learning;
 use crate::upkeep::service::Upkeep;
 
 /// Probes give up after a second or two.
@@ -54,6 +55,10 @@ pub async fn serve(
         retention: settings.retention,
         metrics: Arc::new(UpkeepMetrics::new(&registry)?),
     };
+    let learning = Learning {
+        database: settings.database.clone(),
+        metrics: upkeep.metrics.clone(),
+    };
     let pipeline = Pipeline {
         kafka: settings.kafka,
         rules: settings.rules,
@@ -72,10 +77,12 @@ pub async fn serve(
     let served = CancellationToken::new();
     let serving = tokio::spawn(serve_until(served.clone(), listener, router));
     let upkept = tokio::spawn(upkeep.run(served.clone()));
+    let learnt = tokio::spawn(learning.run(served.clone()));
     let consumed = pipeline.run(stop).await;
     served.cancel();
-    // It has nothing to finish, and nothing of it that broke is the consumer's.
+    // They have nothing to finish, and nothing of them that broke is the consumer's.
     upkept.await.ok();
+    learnt.await.ok();
     if let Ok(ended) = serving.await {
         ended?;
     }

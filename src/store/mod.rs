@@ -8,6 +8,7 @@ pub mod failure;
 mod fold;
 pub mod fuse;
 pub mod halving;
+pub mod learning;
 pub mod migrate;
 pub mod odd_offsets;
 pub mod offsets;

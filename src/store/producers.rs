@@ -11,14 +11,18 @@
 mod count;
 mod judge;
 mod report;
-mod skew;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 pub use count::{count, rehearse, reopen};
 pub use judge::{SETTLED_AFTER, judge};
 pub use report::{Producer, Report, report};
-pub use skew::{BUCKETS, Histogram};
+
+/// How many messages had which skew: Kafka's timestamp minus the message's date.
+///
+/// Positive: the message says it happened before Kafka had it, as is usual. Negative: the
+/// producer's clock is ahead.
+pub type Skew = crate::histogram::Histogram<1>;
 
 /// The beginning of the UTC hour that `at` lies in.
 fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {

@@ -152,6 +152,8 @@ pub struct UpkeepMetrics {
     pub last_success: IntGauge,
     /// Parts of rounds that failed.
     pub failures: IntCounterVec,
+    /// When this process last learnt what explain answers from, seconds since 1970.
+    pub learnt: IntGauge,
     pub partitions_made: IntCounter,
     pub partitions_dropped: IntCounter,
     /// Where the oldest partition begins, seconds since 1970.
@@ -190,6 +192,10 @@ impl UpkeepMetrics {
                 "payload_tracker_upkeep_failures",
                 "Parts of rounds of upkeep that failed",
                 &["task"],
+            )?,
+            learnt: new.gauge(
+                "payload_tracker_learning_last_success_timestamp_seconds",
+                "When a round of learning what payloads do last met no failure",
             )?,
             partitions_made: new.counter(
                 "payload_tracker_partitions_made",

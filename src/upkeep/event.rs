@@ -18,17 +18,20 @@ pub enum Task {
     Rejects,
     /// The hourly counts of producers.
     Hours,
+    /// What explain and failures answer from.
+    Learnt,
 }
 
 impl Task {
     /// In the order of a round.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Leftovers,
         Self::Ahead,
         Self::Partitions,
         Self::Payloads,
         Self::Rejects,
         Self::Hours,
+        Self::Learnt,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Task {
             Self::Payloads => "payloads",
             Self::Rejects => "rejects",
             Self::Hours => "hours",
+            Self::Learnt => "learnt",
         }
     }
 }
@@ -52,6 +56,13 @@ pub enum Table {
     Redrives,
     ProducerHours,
     RejectHours,
+    LearntHours,
+    StepHours,
+    FollowerHours,
+    FailureHours,
+    FailureCounts,
+    FailureMinutes,
+    Failures,
 }
 
 impl Table {
@@ -63,6 +74,13 @@ impl Table {
             Self::Redrives => "redrives",
             Self::ProducerHours => "producer_hours",
             Self::RejectHours => "reject_hours",
+            Self::LearntHours => "learnt_hours",
+            Self::StepHours => "step_hours",
+            Self::FollowerHours => "follower_hours",
+            Self::FailureHours => "failure_hours",
+            Self::FailureCounts => "failure_counts",
+            Self::FailureMinutes => "failure_minutes",
+            Self::Failures => "failures",
         }
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use crate::config::Retention;
+use crate::store::learning::REACH;
 
 /// Days for which there is a partition before they begin, today not counted.
 const AHEAD: u64 = 3;
@@ -21,6 +22,8 @@ pub struct Limits {
     pub oldest_day: NaiveDate,
     /// Rejects and hours before this go.
     pub rejects_from: DateTime<Utc>,
+    /// What was learnt of payloads before this goes.
+    pub learnt_from: DateTime<Utc>,
 }
 
 impl Limits {
@@ -33,6 +36,8 @@ impl Limits {
                 .checked_sub_days(Days::new(retention.days.into()))
                 .unwrap_or(NaiveDate::MIN),
             rejects_from: now - TimeDelta::days(retention.reject_days.into()),
+            // The hour that the reach begins in counts.
+            learnt_from: now - REACH - TimeDelta::hours(1),
         }
     }
 

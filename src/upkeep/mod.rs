@@ -2,11 +2,14 @@
 //!
 //! A `round::Round` does it once, in one session that holds an advisory lock, so that one process at a
 //! time is at it: the lock goes with the session, whatever takes that away. `service` runs rounds
-//! beside the consumer, `pt retention --now` runs one.
+//! beside the consumer, `pt retention --now` runs one. `learning` has a lock of its own, and learns what explain
+//! answers from.
 
 mod catalogue;
 mod event;
 mod expiry;
+pub mod learning;
+mod learnt;
 mod limits;
 mod partitions;
 mod payloads;

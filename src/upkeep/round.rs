@@ -4,7 +4,7 @@ use chrono::Utc;
 use sea_orm::sqlx;
 use tokio::time::sleep;
 
-use super::session::{self, Session};
+use super::session::{self, Lock, Session};
 use super::{Event, Limits, Task};
 use crate::config::{Database, Retention};
 
@@ -56,7 +56,7 @@ impl<'a> Round<'a> {
         retention: &Retention,
         tell: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Outcome, UpkeepError> {
-        let opened = Session::open(database)
+        let opened = Session::open(database, Lock::Upkeep)
             .await
             .map_err(UpkeepError::Session)?;
         let Some((session, now)) = opened else {
@@ -106,6 +106,7 @@ impl<'a> Round<'a> {
             Task::Payloads => self.delete_payloads().await,
             Task::Rejects => self.delete_rejects().await,
             Task::Hours => self.delete_hours().await,
+            Task::Learnt => self.delete_learnt().await,
         }
     }
 

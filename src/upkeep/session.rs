@@ -13,8 +13,22 @@ use crate::config::Database;
 use crate::store::failure::{self, Failure};
 use crate::store::session::{self, Role};
 
-/// Whoever holds it does the upkeep; the number is the project's own.
-const ADVISORY_LOCK: &str = "SELECT pg_try_advisory_lock(8097887111620944899), now()";
+/// What one process at a time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    Upkeep,
+    Learning,
+}
+
+impl Lock {
+    /// The numbers are the project's own.
+    fn take(self) -> &'static str {
+        match self {
+            Self::Upkeep => "SELECT pg_try_advisory_lock(8097887111620944899), now()",
+            Self::Learning => "SELECT pg_try_advisory_lock(8097887111620944900), now()",
+        }
+    }
+}
 
 const RELEASE: &str = "SELECT pg_advisory_unlock_all()";
 
@@ -26,9 +40,12 @@ pub struct Session(PgConnection);
 impl Session {
     /// A session that holds the lock, with the time by the server's clock; `None` while another
     /// holds it.
-    pub async fn open(database: &Database) -> Result<Option<(Self, DateTime<Utc>)>, sqlx::Error> {
+    pub async fn open(
+        database: &Database,
+        lock: Lock,
+    ) -> Result<Option<(Self, DateTime<Utc>)>, sqlx::Error> {
         let mut connection = session::open(database, Role::Upkeep).await?;
-        let asked = sqlx::query_as(ADVISORY_LOCK).fetch_one(&mut connection);
+        let asked = sqlx::query_as(lock.take()).fetch_one(&mut connection);
         let (locked, now): (bool, DateTime<Utc>) = answered(asked).await?;
         Ok(locked.then_some((Self(connection), now)))
     }

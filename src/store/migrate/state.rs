@@ -21,7 +21,7 @@ pub enum State {
 const OLDEST_SERVER: i32 = 140_000;
 
 /// Tables that are neither the Go tracker's nor could come from anybody but us.
-const OURS_ALONE: [&str; 11] = [
+const OURS_ALONE: [&str; 24] = [
     "payload_ids",
     "consumer_offsets",
     "rejects",
@@ -33,6 +33,19 @@ const OURS_ALONE: [&str; 11] = [
     "expired_partitions",
     "ownerless_ids",
     "odd_offsets",
+    "learnt_hours",
+    "step_hours",
+    "follower_hours",
+    "learnt",
+    "step_statistics",
+    "follower_statistics",
+    "failures",
+    "failure_minutes",
+    "failure_counts",
+    "failure_hours",
+    "payload_marks",
+    "payload_walk",
+    "open_payloads",
 ];
 
 /// The Go tracker's tables, section 5 of the contract: columns with their types.

@@ -71,6 +71,7 @@ fn all(progress: &Progress) -> Vec<Box<dyn MigrationTrait>> {
         sql!("0010_rejects"),
         sql!("0011_upkeep"),
         sql!("0012_odd_offsets"),
+        sql!("0013_explain"),
     ]
 }
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sqlx::{self, PgTransaction};
 
-use super::skew::Histogram;
+use super::Skew;
 use crate::status::{Field, Message, Reason, Reject};
 use crate::store::batch::{Lane, Part, Raw};
 
@@ -27,7 +27,7 @@ type Key<'a> = (i64, &'a str);
 struct Counts {
     messages: i64,
     missing_org_id: i64,
-    skew: Histogram,
+    skew: Skew,
 }
 
 const KNOWN: &str = "SELECT hour, service FROM producer_hours WHERE hour = ANY($1)";

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sqlx::{self, PgPool, PgTransaction};
 
+use super::Skew;
 use super::hour_of;
-use super::skew::Histogram;
 
 /// How long after its end an hour is judged: what a service began by then it had at least this long
 /// to end.
@@ -244,7 +244,7 @@ impl Hearing {
             .bind(verdicts().map(|v| v.duplicates).collect::<Vec<_>>())
             .bind(verdicts().map(Verdict::unknown_json).collect::<Vec<_>>())
             .bind(now)
-            .bind(Histogram::default().literal())
+            .bind(Skew::default().literal())
             .execute(&mut **transaction)
             .await?;
         Ok(())

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
+use super::Skew;
 use super::hour_of;
-use super::skew::Histogram;
 
 /// What services sent since the beginning of an hour.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Producer {
     /// Messages without org_id, and rejects for want of it.
     pub missing_org_id: i64,
     /// Of statuses.
-    pub skew: Histogram,
+    pub skew: Skew,
     pub began: i64,
     pub unended: i64,
     pub duplicates: i64,

@@ -60,6 +60,8 @@ async fn every_documented_parameter_is_read() {
         "/",
         "/accounting",
         "/archive/{id}",
+        "/explain/{id}",
+        "/failures",
         "/health",
         "/live",
         "/payloads",
@@ -73,6 +75,7 @@ async fn every_documented_parameter_is_read() {
         "/roles/archiveLink",
         "/stats",
         "/statuses",
+        "/stuck",
     ];
     assert_eq!(names, BTreeSet::from(expected));
     for (path, item) in paths {
@@ -123,6 +126,7 @@ fn what_a_parameter_is_filled_in_with_is_its_default() {
         }
     }
     let expected = [
+        r#"older_than="0s""#,
         "page=0",
         "page_size=10",
         r#"since="24h""#,
@@ -183,6 +187,9 @@ fn every_parameter_of_the_contract_is_documented() {
         ("/roles/archiveLink", words("x-rh-identity")),
         ("/stats", words("stat")),
         ("/producers", words("since")),
+        ("/failures", words("since")),
+        ("/stuck", words("older_than")),
+        ("/explain/{id}", words("id")),
     ] {
         let documented = document["paths"][path]["get"]["parameters"].as_array().unwrap();
         let documented: BTreeSet<_> = documented.iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();

@@ -3,6 +3,7 @@
 mod crashes;
 mod fixture;
 mod interleaved;
+mod learning;
 mod many_days;
 mod payloads;
 mod readers;

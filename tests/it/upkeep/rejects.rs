@@ -1,4 +1,4 @@
-//! Rejects, the trace of their redrives, and the hourly counts of producers.
+//! Rejects, the trace of their redrives, the hourly counts of producers, and what was learnt.
 
 use payload_tracker::upkeep::Table;
 use sea_orm::sqlx::{query, query_scalar};
@@ -90,5 +90,44 @@ async fn hourly_counts_go_after_thirty_days() {
     ] {
         assert_eq!(deleted(&events, table) as i64, expired, "{name}");
         assert_eq!(site.count(&old(name)).await, 0);
+    }
+}
+
+/// It is asked for 7 days back, in whole hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learnt_goes_after_seven_days() {
+    let site = Site::new().await;
+    site.run(
+        "INSERT INTO learnt_hours (hour, computed_at, payloads, touched)
+         SELECT date_trunc('hour', now()) - n * interval '1 hour', now(), 1, 1
+           FROM generate_series(0, 24 * 9) AS n;
+         INSERT INTO step_hours SELECT hour, n, 0, 1, '{}' FROM learnt_hours, generate_series(1, 20) AS n;
+         INSERT INTO follower_hours SELECT hour, n, 0, 1, 0, '{}' FROM learnt_hours, generate_series(1, 20) AS n;
+         INSERT INTO failure_hours SELECT hour, 1 FROM learnt_hours;
+         INSERT INTO failure_counts SELECT hour, 1 FROM learnt_hours;
+         INSERT INTO failure_minutes SELECT hour, 1, 1, 1, '{}', '{}', hour, hour FROM learnt_hours;
+         INSERT INTO failures SELECT 1, extract(epoch FROM hour), '', hour, hour FROM learnt_hours",
+    )
+    .await;
+    let events = site.done().await;
+    for (table, at) in [
+        (Table::LearntHours, "hour"),
+        (Table::StepHours, "hour"),
+        (Table::FollowerHours, "hour"),
+        (Table::FailureHours, "hour"),
+        (Table::FailureCounts, "minute"),
+        (Table::FailureMinutes, "minute"),
+        (Table::Failures, "last_seen"),
+    ] {
+        let name = table.name();
+        let per_hour = if name == "step_hours" || name == "follower_hours" {
+            20
+        } else {
+            1
+        };
+        assert_eq!(deleted(&events, table), 48 * per_hour, "{name}");
+        let oldest = format!("{name} WHERE {at} < now() - interval '7 days 1 hour'");
+        assert_eq!(site.count(&oldest).await, 0, "{name}");
+        assert_eq!(site.count(name).await, 169 * per_hour as i64, "{name}");
     }
 }
