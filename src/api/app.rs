@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::archive::Archive;
+use super::live::Live;
 use super::names::Names;
 use super::reading::Reader;
 use crate::config::Kibana;
@@ -12,16 +13,24 @@ use crate::telemetry::metrics::ApiMetrics;
 pub struct App {
     pub reader: Reader,
     pub names: Arc<Names>,
+    pub live: Live,
     pub metrics: ApiMetrics,
     pub archive: Arc<Archive>,
     pub kibana: Arc<Kibana>,
 }
 
 impl App {
-    pub fn new(reader: Reader, metrics: ApiMetrics, archive: Archive, kibana: Kibana) -> Self {
+    pub fn new(
+        reader: Reader,
+        live: Live,
+        metrics: ApiMetrics,
+        archive: Archive,
+        kibana: Kibana,
+    ) -> Self {
         Self {
             reader,
             names: Arc::default(),
+            live,
             metrics,
             archive: archive.into(),
             kibana: kibana.into(),

@@ -2,11 +2,16 @@
 
 use std::time::Instant;
 
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse, Response};
 use sea_orm::{EntityTrait, QuerySelect, Select};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::csv::{self, CsvRow, ListFormat};
 use super::params::Page;
+use super::problem::Problem;
 use super::reading::{ReadError, Reader};
 use crate::store::entity::{Capped, count_capped};
 
@@ -59,6 +64,31 @@ impl<T> List<T> {
     /// What a filter that matches nothing answers.
     pub fn empty(asked: Instant) -> Self {
         Self::new(Capped::default(), Vec::new(), asked)
+    }
+}
+
+impl<T: Serialize + CsvRow> List<T> {
+    /// As CSV what is beside the rows goes to headers, but for the time it took.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`].
+    pub fn answer(self, format: ListFormat) -> Result<Response, Problem> {
+        match format {
+            ListFormat::Json => Ok(Json(self).into_response()),
+            ListFormat::Csv => {
+                let mut response = csv::table(&self.data)?;
+                let headers = response.headers_mut();
+                headers.insert(csv::COUNT, self.count.into());
+                if self.count_capped {
+                    headers.insert(csv::COUNT_CAPPED, HeaderValue::from_static("true"));
+                }
+                let next = self.next.and_then(|next| HeaderValue::try_from(next).ok());
+                if let Some(next) = next {
+                    headers.insert(csv::NEXT, next);
+                }
+                Ok(response)
+            }
+        }
     }
 }
 

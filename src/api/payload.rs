@@ -21,8 +21,8 @@ use crate::store::entity::Span;
 use crate::store::entity::payload_statuses::{self, StatusQuery, Visit};
 use crate::store::entity::payloads::{self, OfPayloads};
 
-pub use row::StatusRow;
-use row::{Named, Verbosity};
+use row::Verbosity;
+pub use row::{Named, StatusRow};
 use sort::{PayloadSortBy, sort};
 
 /// How many statuses one answer holds.
@@ -96,14 +96,21 @@ pub async fn get(
     PathId(given): PathId,
     Asked(query): Asked<PayloadQuery>,
 ) -> Result<Json<PayloadStatuses>, Problem> {
+    Ok(Json(lookup(&app, given).await?.answer(query)))
+}
+
+/// Everything that was said about the payload with this id, in no order.
+///
+/// # Errors
+/// There is none, or the database does not answer.
+pub async fn lookup(app: &App, given: String) -> Result<Traced, Problem> {
     let Some(forms) = request_ids(&given) else {
         app.metrics.invalid_request_ids.inc();
         return Err(Problem::PayloadNotFound(given));
     };
-    let found = find(&app, forms).await.map_err(ReadError::unavailable)?;
+    let found = find(app, forms).await.map_err(ReadError::unavailable)?;
     let found = found.ok_or(Problem::PayloadNotFound(given))?;
-    let named = found.named(&app).await.map_err(ReadError::unavailable)?;
-    Ok(Json(named.answer(query)))
+    found.named(app).await.map_err(ReadError::unavailable)
 }
 
 /// A payload as it is stored.
@@ -152,7 +159,7 @@ async fn find_on(
 }
 
 /// The days that hold the payloads' statuses: spares the partitions of all others.
-pub(super) fn days_of(payloads: &[payloads::Model]) -> Span {
+pub fn days_of(payloads: &[payloads::Model]) -> Span {
     let days = payloads
         .iter()
         .map(|payload| payload.first_day.zip(payload.last_day));
@@ -215,10 +222,11 @@ fn rows(
 }
 
 /// A payload with its names.
-struct Traced {
-    rows: Vec<Named>,
+pub struct Traced {
+    pub rows: Vec<Named>,
     duration: Duration,
-    truncated: bool,
+    /// There are more statuses than these.
+    pub truncated: bool,
 }
 
 impl Traced {

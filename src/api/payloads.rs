@@ -1,14 +1,16 @@
 //! `GET {mount}/payloads`: which payloads there are.
 
+use std::borrow::Cow;
 use std::time::Instant as Clock;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use sea_orm::{EntityTrait, Order, Select};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
+use super::csv::{CsvRow, ListFormat};
 use super::list::{List, count_of, cut, page_and_next};
 use super::params::{
     Asked, Choice, CreatedWithin, FromParams, ListId, Onward, Page, Params, Part, PayloadFilter,
@@ -37,6 +39,9 @@ pub struct PayloadsQuery {
     created_at: CreatedWithin,
     #[param(ignore)]
     part: Part,
+    /// `csv` answers a header row and the rows of the page; their number is in `X-Count`, `next` in `X-Next`.
+    #[param(value_type = Option<ListFormat>, inline)]
+    format: ListFormat,
 }
 
 /// By what payloads are sorted.
@@ -84,10 +89,13 @@ impl FromParams for PayloadsQuery {
             sort_dir: params.choice("sort_dir", SortDir::default())?,
             created_at: CreatedWithin::from_params(params)?,
             part: Part::default(),
+            format: ListFormat::default(),
         };
         let is_by_time = query.sort_by == PayloadsSortBy::CreatedAt;
         let list = is_by_time.then(|| ListId::of("payloads", &query));
         query.part = Part::read(params, list, "created_at")?;
+        // Not before: a cursor goes on in either form.
+        query.format = params.choice("format", ListFormat::default())?;
         Ok(query)
     }
 }
@@ -136,6 +144,31 @@ impl From<payloads::Model> for Payload {
     }
 }
 
+impl CsvRow for Payload {
+    const NAME: &'static str = "payloads";
+    const HEADER: &'static [&'static str] = &[
+        "id",
+        "request_id",
+        "account",
+        "inventory_id",
+        "system_id",
+        "created_at",
+        "org_id",
+    ];
+
+    fn fields(&self) -> Vec<Cow<'_, str>> {
+        vec![
+            self.id.to_string().into(),
+            self.request_id.as_str().into(),
+            self.account.as_str().into(),
+            self.inventory_id.as_str().into(),
+            self.system_id.as_str().into(),
+            self.created_at.to_string().into(),
+            self.org_id.as_str().into(),
+        ]
+    }
+}
+
 /// List payloads
 ///
 /// The newest first, unless asked otherwise.
@@ -143,7 +176,10 @@ impl From<payloads::Model> for Payload {
     get, path = "/payloads", tag = "payloads", operation_id = "listPayloads",
     params(PayloadsQuery, PayloadFilter, CreatedWithin, Page, Onward),
     responses(
-        (status = 200, description = "A page of payloads", body = List<Payload>),
+        (status = 200, description = "A page of payloads", content(
+            (List<Payload> = "application/json"),
+            (String = "text/csv", example = "id,request_id,account,inventory_id,system_id,created_at,org_id\r\n"),
+        )),
         (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
         (status = 503, description = "The database does not answer now", body = ProblemBody),
     )
@@ -151,12 +187,17 @@ impl From<payloads::Model> for Payload {
 pub async fn list(
     State(app): State<App>,
     Asked(query): Asked<PayloadsQuery>,
-) -> Result<Json<List<Payload>>, Problem> {
+) -> Result<Response, Problem> {
+    let format = query.format;
+    answer(&app, query).await?.answer(format)
+}
+
+async fn answer(app: &App, query: PayloadsQuery) -> Result<List<Payload>, Problem> {
     let asked = Clock::now();
     let (sort_by, order) = (query.sort_by, Order::from(query.sort_dir));
     let part = query.part.clone();
     let Some(matching) = query.matching() else {
-        return Ok(Json(List::empty(asked)));
+        return Ok(List::empty(asked));
     };
     let rest = match &part.after {
         Some(place) => matching.clone().created_after(place, &order),
@@ -173,7 +214,5 @@ pub async fn list(
         id: row.id,
     });
     let data = rows.into_iter().map(Payload::from).collect();
-    Ok(Json(
-        List::new(count, data, asked).reading_on_at(part.next(last)),
-    ))
+    Ok(List::new(count, data, asked).reading_on_at(part.next(last)))
 }

@@ -1,5 +1,7 @@
 //! How values that JSON has no type for are written.
 
+use std::fmt;
+
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -8,6 +10,12 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-01-31T08:15:30.25Z")]
 pub struct Instant(pub DateTime<Utc>);
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&rfc3339(self.0))
+    }
+}
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

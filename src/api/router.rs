@@ -14,8 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::app::App;
 use super::problem::{method_not_allowed, route_not_found};
 use super::{
-    accounting, archive, explain, failures, kibana, middleware, openapi, payload, payloads,
-    producers, reject, rejects, stats, statuses, stuck,
+    accounting, archive, explain, failures, kibana, live, middleware, openapi, payload, payloads,
+    producers, reject, rejects, stats, statuses, stuck, trace,
 };
 use crate::config::Http;
 use crate::telemetry::probes::{self, ReadyCheck};
@@ -75,6 +75,8 @@ pub(super) fn resources() -> OpenApiRouter<App> {
         .routes(routes!(lubdub))
         .routes(routes!(payloads::list))
         .routes(routes!(payload::get))
+        .routes(routes!(trace::get))
+        .routes(routes!(live::routes::payload))
         .routes(routes!(archive::link))
         .routes(routes!(kibana::link))
         .routes(routes!(archive::role))
@@ -83,6 +85,7 @@ pub(super) fn resources() -> OpenApiRouter<App> {
         .routes(routes!(failures::get))
         .routes(routes!(stuck::get))
         .routes(routes!(statuses::list))
+        .routes(routes!(live::routes::statuses))
         .routes(routes!(stats::get))
         .routes(routes!(rejects::list))
         .routes(routes!(reject::get))

@@ -8,7 +8,7 @@ use sea_orm::sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Archive, Reader, ready_check, router};
+use super::{App, Archive, Live, Reader, ready_check, router};
 use crate::config::{self, Database};
 use crate::store::session::{self, Role};
 use crate::telemetry::metrics::ApiMetrics;
@@ -17,6 +17,9 @@ use crate::telemetry::serve::{ListenError, listen, serve_until};
 
 /// For cancelling and for probes.
 const SPARE_SESSIONS: u32 = 2;
+
+/// For the one task that looks for what is new, and for two listeners at once that come back.
+const LIVE_SESSIONS: u32 = 3;
 
 /// How soon a server that did not answer is asked again for its certificate.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -52,21 +55,22 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
     let registry = Registry::new();
     let metrics = ApiMetrics::new(&registry)?;
     let sessions = session::connect(&database, Role::Api);
-    let spare = session::connect(
-        &Database {
-            max_connections: SPARE_SESSIONS,
-            ..database.clone()
-        },
-        Role::Api,
-    );
+    let few = |max_connections| Database {
+        max_connections,
+        ..database.clone()
+    };
+    let spare = session::connect(&few(SPARE_SESSIONS), Role::Api);
+    let of_live = session::connect(&few(LIVE_SESSIONS), Role::Api);
     tokio::spawn(choose_authority(
-        [&sessions, &spare].map(|db| db.get_postgres_connection_pool().clone()),
+        [&sessions, &spare, &of_live].map(|db| db.get_postgres_connection_pool().clone()),
         database,
     ));
+    let live = Reader::new(of_live, spare.clone(), metrics.db_seconds.clone());
+    let live = Live::new(live, stop.clone());
     let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
     let ready = ready_check(&reader);
     let public = router(
-        App::new(reader, metrics, Archive::new(archive)?, kibana),
+        App::new(reader, live, metrics, Archive::new(archive)?, kibana),
         ready.clone(),
         &http,
     );
@@ -86,7 +90,7 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
 }
 
 /// Beside the serving, since a start does not wait for the database.
-async fn choose_authority(pools: [PgPool; 2], database: Database) {
+async fn choose_authority(pools: [PgPool; 3], database: Database) {
     for pool in pools {
         while let Err(error) = session::choose_authority(&pool, &database, Role::Api).await {
             tracing::debug!(%error, "the server's certificate is not known yet");

@@ -1,17 +1,20 @@
 //! `GET {mount}/statuses`: what was said about payloads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant as Clock;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chrono::TimeDelta;
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, Order, Select};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
+use super::csv::{CsvRow, ListFormat};
 use super::list::{List, count_of, cut, page_and_next};
+use super::names::NamesById;
 use super::params::{
     Asked, Choice, CreatedWithin, DatedWithin, Filter, FromParams, ListId, Onward, Page, Params,
     Part, PayloadFilter, SortDir,
@@ -58,6 +61,9 @@ pub struct StatusesQuery {
     created_at: CreatedWithin,
     #[param(ignore)]
     part: Part,
+    /// `csv` answers a header row and the rows of the page; their number is in `X-Count`, `next` in `X-Next`.
+    #[param(value_type = Option<ListFormat>, inline)]
+    format: ListFormat,
 }
 
 /// By what statuses are sorted.
@@ -99,6 +105,7 @@ impl FromParams for StatusesQuery {
             date: DatedWithin::from_params(params)?,
             created_at: CreatedWithin::from_params(params)?,
             part: Part::default(),
+            format: ListFormat::default(),
         };
         let is_by_time = matches!(
             query.sort_by,
@@ -106,6 +113,8 @@ impl FromParams for StatusesQuery {
         );
         let list = is_by_time.then(|| ListId::of("statuses", &query));
         query.part = Part::read(params, list, "date or created_at")?;
+        // Not before: a cursor goes on in either form.
+        query.format = params.choice("format", ListFormat::default())?;
         Ok(query)
     }
 }
@@ -179,7 +188,7 @@ impl StatusesQuery {
 
 /// Bounds on the time of storing also bound the date from above, which spares the partitions of
 /// later days. From below they say nothing: what is stored now may have happened long ago.
-fn within(date: Span, stored: Span) -> Statuses {
+pub fn within(date: Span, stored: Span) -> Statuses {
     let latest = stored
         .end()
         .and_then(|end| end.checked_add_signed(DATE_AHEAD_OF_STORED));
@@ -208,22 +217,65 @@ fn sorted(statuses: Statuses, by: StatusesSortBy, order: Order) -> Statuses {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
     #[schema(example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
-    request_id: String,
+    pub request_id: String,
     #[schema(example = "success")]
-    status: String,
+    pub status: String,
     /// The payload's id, in decimal digits.
     #[schema(example = "4711")]
-    id: String,
+    pub id: String,
     #[schema(example = "puptoo")]
-    service: String,
+    pub service: String,
     #[schema(example = "inventory")]
-    source: String,
+    pub source: String,
     #[schema(example = "payload unpacked")]
-    status_msg: String,
+    pub status_msg: String,
     /// When it happened.
-    date: Instant,
+    pub date: Instant,
     /// When it was stored.
-    created_at: Instant,
+    pub created_at: Instant,
+}
+
+impl Status {
+    /// A row of a payload with this request id.
+    pub fn of(row: payload_statuses::Model, request_id: String, names: &NamesById) -> Self {
+        Self {
+            request_id,
+            status: names.status(row.status_id).unwrap_or_default(),
+            id: row.payload_id.to_string(),
+            service: names.service(row.service_id).unwrap_or_default(),
+            source: names.source(row.source_id).unwrap_or_default(),
+            status_msg: row.status_msg.unwrap_or_default(),
+            date: Instant(row.date),
+            created_at: Instant(row.created_at),
+        }
+    }
+}
+
+impl CsvRow for Status {
+    const NAME: &'static str = "statuses";
+    const HEADER: &'static [&'static str] = &[
+        "request_id",
+        "status",
+        "id",
+        "service",
+        "source",
+        "status_msg",
+        "date",
+        "created_at",
+    ];
+
+    fn fields(&self) -> Vec<Cow<'_, str>> {
+        vec![
+            self.request_id.as_str().into(),
+            self.status.as_str().into(),
+            self.id.as_str().into(),
+            self.service.as_str().into(),
+            self.source.as_str().into(),
+            self.status_msg.as_str().into(),
+            self.date.to_string().into(),
+            self.created_at.to_string().into(),
+        ]
+    }
 }
 
 /// Rows of a page, and the request ids of their payloads.
@@ -238,18 +290,9 @@ async fn rows_of(page: Statuses, session: &DatabaseTransaction) -> Result<Rows, 
 
 async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, ReadError> {
     let names = app.names.of(rows.iter().collect(), &app.reader).await?;
-    let row = |row: payload_statuses::Model| Status {
-        request_id: request_ids
-            .get(&row.payload_id)
-            .cloned()
-            .unwrap_or_default(),
-        status: names.status(row.status_id).unwrap_or_default(),
-        id: row.payload_id.to_string(),
-        service: names.service(row.service_id).unwrap_or_default(),
-        source: names.source(row.source_id).unwrap_or_default(),
-        status_msg: row.status_msg.unwrap_or_default(),
-        date: Instant(row.date),
-        created_at: Instant(row.created_at),
+    let row = |row: payload_statuses::Model| {
+        let request_id = request_ids.get(&row.payload_id).cloned();
+        Status::of(row, request_id.unwrap_or_default(), &names)
     };
     Ok(rows.into_iter().map(row).collect())
 }
@@ -261,7 +304,10 @@ async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, Read
     get, path = "/statuses", tag = "statuses", operation_id = "listStatuses",
     params(StatusesQuery, PayloadFilter, DatedWithin, CreatedWithin, Page, Onward),
     responses(
-        (status = 200, description = "A page of statuses", body = List<Status>),
+        (status = 200, description = "A page of statuses", content(
+            (List<Status> = "application/json"),
+            (String = "text/csv", example = "request_id,status,id,service,source,status_msg,date,created_at\r\n"),
+        )),
         (status = 400, description = "A parameter is not what it has to be, or the list is too wide", body = ProblemBody),
         (status = 503, description = "The database does not answer now", body = ProblemBody),
     )
@@ -269,11 +315,12 @@ async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, Read
 pub async fn list(
     State(app): State<App>,
     Asked(query): Asked<StatusesQuery>,
-) -> Result<Json<List<Status>>, Problem> {
+) -> Result<Response, Problem> {
+    let format = query.format;
     answer(&app, query)
         .await
-        .map(Json)
-        .map_err(|error| error.of_list(NARROW))
+        .map_err(|error| error.of_list(NARROW))?
+        .answer(format)
 }
 
 async fn answer(app: &App, query: StatusesQuery) -> Result<List<Status>, ReadError> {

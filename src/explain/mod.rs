@@ -1,8 +1,8 @@
 //! Where a payload is, whether it succeeded, and what is still to come: plain rules over its statuses
 //! and over what usually happened in the last 7 days. No I/O, and no clock: `now` is passed in.
 //!
-//! [`Path`] is what happened, [`Statistics`] what usually happens, [`Expectation`] what is to come,
-//! and [`Finding`] the verdict. `docs/API.md` has the rules one by one.
+//! `path` is what happened, `statistics` what usually happens, `expectation` what is to come, and
+//! `verdict` the rules. `docs/API.md` has the rules one by one.
 
 mod expectation;
 mod fingerprint;

@@ -19,7 +19,7 @@ use super::problem::Problem;
 pub use cursor::{ListId, Onward, Part};
 pub use id::{ParentId, PathId, host_ids, request_ids};
 pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
-pub use payload::PayloadFilter;
+pub use payload::{Known, PayloadFilter};
 
 /// A filter as it was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,15 @@ impl<T> Filter<T> {
             Self::Any => Some(query),
             Self::One(value) => Some(with(query, value)),
             Self::Nothing => None,
+        }
+    }
+
+    /// Whether it lets something through that `is` the value asked for.
+    pub fn admits(&self, is: impl FnOnce(&T) -> bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(value) => is(value),
+            Self::Nothing => false,
         }
     }
 

@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 use super::{Filter, FromParams, Params};
 use crate::api::problem::Problem;
 use crate::store::entity::payload_ids::Kind;
+use crate::store::entity::payloads;
 use crate::store::entity::payloads::OfPayloads;
 
 /// Filters on the payload; what narrows the payloads narrows their statuses.
@@ -38,7 +39,37 @@ impl FromParams for PayloadFilter {
     }
 }
 
+/// What is known of a payload.
+pub struct Known<'k> {
+    pub payload: &'k payloads::Model,
+    /// Every host it ever named.
+    pub hosts: &'k [(Kind, String)],
+}
+
 impl PayloadFilter {
+    /// The same as `narrow`, for a payload at hand.
+    pub fn admits(&self, known: &Known<'_>) -> bool {
+        let payload = known.payload;
+        let names = |kind: Kind| {
+            move |ids: &Vec<String>| {
+                let hosts = known.hosts.iter();
+                hosts
+                    .filter(|(of, _)| *of == kind)
+                    .any(|(_, host)| ids.contains(host))
+            }
+        };
+        self.request_id
+            .admits(|ids| ids.contains(&payload.request_id))
+            && self.inventory_id.admits(names(Kind::Inventory))
+            && self.system_id.admits(names(Kind::System))
+            && self
+                .account
+                .admits(|account| payload.account.as_ref() == Some(account))
+            && self
+                .org_id
+                .admits(|org_id| payload.org_id.as_ref() == Some(org_id))
+    }
+
     /// `None`: nothing can match.
     pub fn narrow<Q: OfPayloads>(self, all: Q) -> Option<Q> {
         let some = self.request_id.narrow(all, Q::requested_as)?;

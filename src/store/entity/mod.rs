@@ -15,6 +15,7 @@ pub mod redrives;
 pub mod rejects;
 pub mod services;
 pub mod sources;
+pub mod status_classes;
 pub mod statuses;
 
 pub use query::{Capped, Place, Span, count_capped};

@@ -29,6 +29,11 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// All host ids of these payloads.
+pub fn of_payloads(ids: impl IntoIterator<Item = i64>) -> Select<Entity> {
+    Entity::find().filter(Column::PayloadId.eq_any(ids))
+}
+
 /// The ids of the payloads that ever named a host by one of `values`, as a subquery.
 pub(super) fn payloads_naming(kind: Kind, values: Vec<String>) -> SelectStatement {
     Query::select()

@@ -85,6 +85,17 @@ impl From<&Model> for Visit {
     }
 }
 
+/// Offsets of one Kafka partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origins {
+    pub partition: i32,
+    pub from: i64,
+    /// The first that is none of them.
+    pub until: i64,
+    /// Only what was stored after this.
+    pub after: Option<ChronoDateTimeUtc>,
+}
+
 /// All statuses of these payloads.
 pub fn of_payloads(ids: impl IntoIterator<Item = i64>) -> Select<Entity> {
     Entity::find().filter(Column::PayloadId.eq_any(ids))
@@ -99,6 +110,10 @@ pub trait StatusQuery: Sized {
     fn dated_within(self, span: &Span) -> Self;
     fn stored_within(self, span: &Span) -> Self;
 
+    /// From any of these. No index has the origin: something else has to narrow it.
+    fn coming_from(self, origins: &[Origins]) -> Self;
+    /// By Kafka partition and offset.
+    fn in_order_of_origin(self) -> Self;
     /// What comes after a row in the order of dates.
     fn dated_after(self, place: &Place, order: &Order) -> Self;
     /// What comes after a row in the order of storing.
@@ -166,6 +181,23 @@ impl StatusQuery for Select<Entity> {
 
     fn stored_within(self, span: &Span) -> Self {
         self.filter(span.bounding(Column::CreatedAt))
+    }
+
+    fn coming_from(self, origins: &[Origins]) -> Self {
+        let any = origins.iter().fold(Condition::any(), |any, origins| {
+            let these = Condition::all()
+                .add(Column::OriginPartition.eq(origins.partition))
+                .add(Column::OriginOffset.gte(origins.from))
+                .add(Column::OriginOffset.lt(origins.until))
+                .add_option(origins.after.map(|at| Column::CreatedAt.gt(at)));
+            any.add(these)
+        });
+        self.filter(any)
+    }
+
+    fn in_order_of_origin(self) -> Self {
+        self.order_by(Column::OriginPartition, Order::Asc)
+            .order_by(Column::OriginOffset, Order::Asc)
     }
 
     fn dated_after(self, place: &Place, order: &Order) -> Self {

@@ -50,6 +50,11 @@ pub async fn request_ids<C: ConnectionTrait>(
     Ok(pairs.into_tuple().all(db).await?.into_iter().collect())
 }
 
+/// The payloads with these ids.
+pub fn with_ids(ids: impl IntoIterator<Item = i64>) -> Select<Entity> {
+    Entity::find().filter(Column::Id.eq_any(ids))
+}
+
 /// The words that narrow a query to some payloads, or to what belongs to them.
 pub trait OfPayloads: Sized {
     /// Whose request id is one of these.

@@ -33,6 +33,14 @@ impl Span {
         }
     }
 
+    /// Whether the bounds let an instant through.
+    pub fn holds(&self, at: DateTime<Utc>) -> bool {
+        self.lt.is_none_or(|lt| at < lt)
+            && self.lte.is_none_or(|lte| at <= lte)
+            && self.gt.is_none_or(|gt| at > gt)
+            && self.gte.is_none_or(|gte| at >= gte)
+    }
+
     pub(super) fn bounding(&self, column: impl ColumnTrait) -> Condition {
         Condition::all()
             .add_option(self.lt.map(|at| column.lt(at)))

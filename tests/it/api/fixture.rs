@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use payload_tracker::api::{App, Archive, Reader, ready_check, router};
+use payload_tracker::api::{App, Archive, Live, Reader, ready_check, router};
 use payload_tracker::config::{self, Database, Environment};
 use payload_tracker::store::session::{self, Role};
 use payload_tracker::telemetry::metrics::ApiMetrics;
@@ -9,6 +9,7 @@ use prometheus::Registry;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{self, TestDatabase};
 
@@ -16,6 +17,8 @@ use crate::support::{self, TestDatabase};
 pub struct Api {
     pub database: TestDatabase,
     pub metrics: ApiMetrics,
+    /// Ends all streams.
+    pub stop: CancellationToken,
     /// What its address begins with, such as `http://127.0.0.1:4711`.
     pub url: String,
     client: Client,
@@ -51,10 +54,14 @@ impl Api {
         let metrics = ApiMetrics::new(&Registry::new()).unwrap();
         let sessions = session::connect(config, Role::Api);
         let spare = session::connect(config, Role::Api);
+        let stop = CancellationToken::new();
+        let live = session::connect(config, Role::Api);
+        let live = Reader::new(live, spare.clone(), metrics.db_seconds.clone());
+        let live = Live::new(live, stop.clone());
         let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
         let ready = ready_check(&reader);
         let archive = Archive::new(settings.archive).unwrap();
-        let app = App::new(reader, metrics.clone(), archive, settings.kibana);
+        let app = App::new(reader, live, metrics.clone(), archive, settings.kibana);
         let service = router(app, ready, &settings.http);
         let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,6 +70,7 @@ impl Api {
         Self {
             database,
             metrics,
+            stop,
             url,
             client: Client::new(),
         }

@@ -8,6 +8,7 @@ mod halves_moved;
 mod holes;
 pub mod lab;
 mod lag;
+mod live;
 mod logs;
 mod outages;
 mod rebalance;

@@ -1,0 +1,148 @@
+//! Statuses as they are committed, as server-sent events.
+//!
+//! One task a process, the tailer, looks at the lanes' stored offsets while somebody listens, reads what
+//! came below them and sends it to every listener through one bounded buffer (`tail`). Where a listener
+//! stands is a `position`, which is the id of an event; one that comes back is first told what it missed,
+//! read from the database (`missed`). `listener` is what a request waits on.
+//!
+//! Everything is read from the primary: a replica may not have what its offsets promise.
+
+mod batch;
+mod lanes;
+mod listener;
+mod missed;
+mod position;
+mod query;
+pub mod routes;
+mod tail;
+mod watch;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, watch as tokio_watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::names::Names;
+use super::problem::Problem;
+use super::reading::Reader;
+use batch::Chunk;
+use tail::{Tailer, Told};
+
+/// Chunks that are kept for the slowest listener. One that is further behind is cut off.
+const KEPT: usize = 64;
+
+/// How many listeners at once are told what they missed: of thousands that come back together the others wait.
+const CATCHING_UP: usize = 2;
+
+/// How long a new listener waits for the database.
+const STARTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where streams come from.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+/// What the tailer and the listeners share.
+struct Shared {
+    reader: Reader,
+    names: Names,
+    stop: CancellationToken,
+    catching_up: Semaphore,
+    running: Mutex<Option<Running>>,
+}
+
+/// A tailer that runs.
+struct Running {
+    chunks: broadcast::Sender<Arc<Chunk>>,
+    told: tokio_watch::Receiver<Option<Told>>,
+}
+
+/// What a listener hears with.
+struct Ear {
+    chunks: broadcast::Receiver<Arc<Chunk>>,
+    /// Up to where the tailer was by then. Later chunks have higher numbers.
+    told: Told,
+}
+
+impl Live {
+    /// `reader` reads from the primary. Streams end when `stop` is cancelled.
+    pub fn new(reader: Reader, stop: CancellationToken) -> Self {
+        Self(Arc::new(Shared {
+            reader,
+            names: Names::default(),
+            stop,
+            catching_up: Semaphore::new(CATCHING_UP),
+            running: Mutex::default(),
+        }))
+    }
+
+    /// Begins to listen, and waits until it is known from where on.
+    async fn listen(&self) -> Result<Ear, Problem> {
+        let (chunks, mut told) = self.0.subscribe();
+        let first = timeout(STARTS_WITHIN, told.wait_for(Option::is_some)).await;
+        let first = first
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|told| told.clone());
+        let told = first.ok_or_else(|| {
+            Problem::Unavailable("the database does not answer now: try again".to_owned())
+        })?;
+        Ok(Ear { chunks, told })
+    }
+}
+
+type Heard = (
+    broadcast::Receiver<Arc<Chunk>>,
+    tokio_watch::Receiver<Option<Told>>,
+);
+
+impl Shared {
+    fn subscribe(self: &Arc<Self>) -> Heard {
+        let mut running = self.running();
+        let running = running.get_or_insert_with(|| {
+            let (chunks, _) = broadcast::channel(KEPT);
+            let (tell, told) = tokio_watch::channel(None);
+            let tailer = Tailer {
+                shared: Arc::clone(self),
+                chunks: chunks.clone(),
+                told: tell,
+            };
+            tokio::spawn(async move { tailer.run().await });
+            Running { chunks, told }
+        });
+        (running.chunks.subscribe(), running.told.clone())
+    }
+
+    /// Whether nobody hears the tailer with these chunks; then the next listener starts another one.
+    fn ends_unheard(&self, chunks: &broadcast::Sender<Arc<Chunk>>) -> bool {
+        let mut running = self.running();
+        let is_unheard = chunks.receiver_count() == 0;
+        if is_unheard {
+            *running = None;
+        }
+        is_unheard
+    }
+
+    /// For a tailer that met a defect: its listeners hear that it is gone, and come back to another.
+    fn ended(&self, chunks: &broadcast::Sender<Arc<Chunk>>) {
+        let mut running = self.running();
+        if running
+            .as_ref()
+            .is_some_and(|r| r.chunks.same_channel(chunks))
+        {
+            *running = None;
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        // Nothing panics while it is held.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Tailer {
+    fn drop(&mut self) {
+        self.shared.ended(&self.chunks);
+    }
+}
