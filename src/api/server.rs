@@ -1,6 +1,5 @@
 //! `pt-api` as a process: what it opens, serves and closes.
 
-use std::io;
 use std::time::Duration;
 
 use prometheus::Registry;
@@ -29,8 +28,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub enum ServeError {
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("serving failed: {0}")]
-    Serve(#[from] io::Error),
     #[error("the client of storage-broker: {0}")]
     Archive(#[from] reqwest::Error),
     #[error("metrics: {0}")]
@@ -51,23 +48,14 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
         archive,
         kibana,
     } = settings;
-    let database = replica.unwrap_or(database);
     let registry = Registry::new();
     let metrics = ApiMetrics::new(&registry)?;
-    let sessions = session::connect(&database, Role::Api);
-    let few = |max_connections| Database {
-        max_connections,
-        ..database.clone()
+    let reader = reader(replica.as_ref().unwrap_or(&database), &metrics);
+    let of_live = Database {
+        max_connections: LIVE_SESSIONS,
+        ..database
     };
-    let spare = session::connect(&few(SPARE_SESSIONS), Role::Api);
-    let of_live = session::connect(&few(LIVE_SESSIONS), Role::Api);
-    tokio::spawn(choose_authority(
-        [&sessions, &spare, &of_live].map(|db| db.get_postgres_connection_pool().clone()),
-        database,
-    ));
-    let live = Reader::new(of_live, spare.clone(), metrics.db_seconds.clone());
-    let live = Live::new(live, stop.clone());
-    let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
+    let live = Live::new(self::reader(&of_live, &metrics), stop.clone());
     let ready = ready_check(&reader);
     let public = router(
         App::new(reader, live, metrics, Archive::new(archive)?, kibana),
@@ -82,15 +70,30 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
         metrics = http.metrics_port,
         "serving"
     );
-    tokio::try_join!(
+    tokio::join!(
         serve_until(stop.clone(), public_port, public),
         serve_until(stop, side_port, side)
-    )?;
+    );
     Ok(())
 }
 
+/// Of one server: a question is cancelled where it is asked.
+fn reader(database: &Database, metrics: &ApiMetrics) -> Reader {
+    let sessions = session::connect(database, Role::Api);
+    let few = Database {
+        max_connections: SPARE_SESSIONS,
+        ..database.clone()
+    };
+    let spare = session::connect(&few, Role::Api);
+    tokio::spawn(choose_authority(
+        [&sessions, &spare].map(|db| db.get_postgres_connection_pool().clone()),
+        database.clone(),
+    ));
+    Reader::new(sessions, spare, metrics.db_seconds.clone())
+}
+
 /// Beside the serving, since a start does not wait for the database.
-async fn choose_authority(pools: [PgPool; 3], database: Database) {
+async fn choose_authority(pools: [PgPool; 2], database: Database) {
     for pool in pools {
         while let Err(error) = session::choose_authority(&pool, &database, Role::Api).await {
             tracing::debug!(%error, "the server's certificate is not known yet");

@@ -1,6 +1,5 @@
 //! `pt-consumer` as a process: the pipeline, and the port that says how it does.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +27,6 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 pub enum ServiceError {
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("serving metrics and probes: {0}")]
-    Serve(#[from] io::Error),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error(transparent)]
@@ -83,9 +80,7 @@ pub async fn serve(
     // They have nothing to finish, and nothing of them that broke is the consumer's.
     upkept.await.ok();
     learnt.await.ok();
-    if let Ok(ended) = serving.await {
-        ended?;
-    }
+    serving.await.ok();
     Ok(consumed?)
 }
 

@@ -5,11 +5,29 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// How long open requests may take to end once the process is told to (contract, section 2).
 const ENDS_WITHIN: Duration = Duration::from_secs(9);
+
+/// What a client may take for the head of a request, and for thinking of the next one: else whoever sends a
+/// byte now and then would hold a connection for ever.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's head.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Between two tries while there is no free file descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A port that could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,29 +55,71 @@ pub async fn listen(name: &'static str, port: u16) -> Result<TcpListener, Listen
     listener.map_err(|source| ListenError { name, port, source })
 }
 
-/// Serves until `stop`, then lets open requests end for up to 9 s.
+/// Serves until `stop`, then lets open requests end for up to 9 s. Requests know their peer's address.
 ///
-/// # Errors
-///
-/// The listener broke.
-pub async fn serve_until(
-    stop: CancellationToken,
-    listener: TcpListener,
-    router: Router,
-) -> io::Result<()> {
-    let stopped = stop.clone();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stopped.cancelled().await });
-    let late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(ENDS_WITHIN).await;
-    };
-    tokio::select! {
-        ended = serving.into_future() => ended,
-        () = late => {
-            tracing::warn!("requests that did not end are cut off");
-            Ok(())
+/// A connection whose request head takes longer than 30 s, a first one or a later one, is closed; a head of
+/// more than 64 KiB is a 431.
+pub async fn serve_until(stop: CancellationToken, listener: TcpListener, router: Router) {
+    let connections = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            (stream, peer) = accept(&listener) => {
+                let served = connection(stream, peer, router.clone());
+                let served = connections.watch(served);
+                tokio::spawn(async move {
+                    // A client that went away, or spoke no HTTP.
+                    if let Err(error) = served.await {
+                        tracing::debug!(%error, %peer, "a connection ended early");
+                    }
+                });
+            }
+            () = stop.cancelled() => break,
         }
     }
+    drop(listener);
+    if timeout(ENDS_WITHIN, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests that did not end are cut off");
+    }
+}
+
+/// The next connection. One that is gone again is nobody's fault; without a free file descriptor there is
+/// nothing to do but wait until a connection ends.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+) -> impl GracefulConnection<Error = hyper::Error> {
+    // Small answers are not held back for more to come.
+    stream.set_nodelay(true).ok();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
 }

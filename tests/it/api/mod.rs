@@ -4,6 +4,7 @@ mod accounting;
 mod archive;
 mod broker;
 mod cancel;
+mod connections;
 mod csv;
 mod cursors;
 mod explain;
