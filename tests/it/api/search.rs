@@ -111,7 +111,11 @@ async fn a_page_and_its_count_are_what_a_look_at_everything_finds() {
             ] {
                 let all = api.plainly(now, &format!("{of} AND {within}"), by).await;
                 let bounds = filled_in(bounds, now);
-                for (page, size) in [(0, 10), (2, 7), (0, 1000)] {
+                let pages: &[_] = match order {
+                    "" => &[(0, 10), (2, 7), (0, 1000)],
+                    _ => &[(1, 10)],
+                };
+                for &(page, size) in pages {
                     let path =
                         format!("/statuses?{filter}&{bounds}&{order}&page={page}&page_size={size}");
                     let list = api.json(&path).await;
