@@ -145,6 +145,7 @@ async fn find_on(
         .clone()
         .set_apart()
         .newest(MOST_STATUSES + 1)
+        .shortened()
         .all(session)
         .await?;
     let mut visits = None;

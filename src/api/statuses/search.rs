@@ -137,13 +137,17 @@ where
     ) -> Result<Rows, DbErr> {
         if let Some(full) = self.latest_first {
             for latest in reaches(&dates.within(&self.dates).within(&self.begins)) {
-                let rows = (self.page)(matching(&latest)).all(session).await?;
+                let rows = (self.page)(matching(&latest))
+                    .shortened()
+                    .all(session)
+                    .await?;
                 if rows.len() as u64 == full {
                     return Ok(rows);
                 }
             }
         }
-        (self.page)(matching(&Span::default())).all(session).await
+        let page = (self.page)(matching(&Span::default()));
+        page.shortened().all(session).await
     }
 }
 

@@ -4,8 +4,8 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::extension::postgres::PgExpr;
 use sea_orm::sea_query::{Alias, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    Condition, FromQueryResult, JoinType, Order, QueryOrder, QuerySelect, QueryTrait, SelectModel,
-    Selector,
+    Condition, FromQueryResult, Iterable, JoinType, Order, QueryOrder, QuerySelect, QueryTrait,
+    SelectModel, Selector,
 };
 
 use super::payload_ids::{self, Kind};
@@ -86,6 +86,14 @@ impl From<&Model> for Visit {
     }
 }
 
+/// A message as it is shown among many. Its length is known without reading it.
+const SHORTENED: &str = "
+CASE WHEN octet_length(status_msg) <= 1000
+       OR sum(octet_length(status_msg)) OVER (ROWS UNBOUNDED PRECEDING) <= 8 * 1024 * 1024
+     THEN status_msg
+     ELSE left(status_msg, 1000) || '... [' || octet_length(status_msg)
+          || ' bytes, shortened: ask for fewer statuses]' END";
+
 /// Offsets of one Kafka partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origins {
@@ -128,6 +136,9 @@ pub trait StatusQuery: Sized {
     /// The same, found without regard to the order it is wanted in. For a plan that has to do for any dates
     /// the planner takes a few days for a two hundredth of them, and would rather read their index on date.
     fn set_apart(self) -> Self;
+    /// The rows in their order, with no more than 8 MiB of messages in full, the first ones, and of each of the
+    /// others up to 1,000 characters: a message may have a mebibyte, and no answer should have a thousand.
+    fn shortened(self) -> Self;
     /// The `most` latest by date, latest first, ties by row id.
     fn newest(self, most: u64) -> Self;
     /// Of each status name the first `most` by date in `order`, which hold the first `most` of all.
@@ -227,6 +238,17 @@ impl StatusQuery for Select<Entity> {
         QuerySelect::query(&mut rows)
             .from_clear()
             .from_subquery(apart, Entity);
+        rows
+    }
+
+    fn shortened(self) -> Self {
+        let mut rows = Entity::find()
+            .select_only()
+            .columns(Column::iter().filter(|column| !matches!(column, Column::StatusMsg)))
+            .expr_as(Expr::cust(SHORTENED), Column::StatusMsg.to_string());
+        QuerySelect::query(&mut rows)
+            .from_clear()
+            .from_subquery(self.into_query(), Entity);
         rows
     }
 

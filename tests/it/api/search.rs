@@ -199,3 +199,48 @@ async fn counts_end_at_ten_thousand_wherever_the_rows_are() {
         }
     }
 }
+
+/// 60 statuses with a mebibyte of message each.
+const LONG: &str = "
+INSERT INTO services (name) VALUES ('talker');
+INSERT INTO statuses (name) VALUES ('error');
+INSERT INTO payloads (request_id) VALUES ('0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d');
+SELECT create_partition(date_trunc('day', now()), date_trunc('day', now()) + interval '1 day');
+INSERT INTO payload_statuses (payload_id, service_id, status_id, status_msg, date)
+SELECT p.id, v.id, t.id, n || repeat(' long', 200000), date_trunc('day', now()) + n * interval '1 s'
+  FROM generate_series(1, 60) AS n, payloads AS p, services AS v, statuses AS t;
+INSERT INTO payload_statuses (payload_id, service_id, status_id, status_msg, date)
+SELECT payload_id, service_id, status_id, 'short', date_trunc('day', now()) FROM payload_statuses LIMIT 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_long_messages_only_the_first_are_whole() {
+    let api = Api::start().await;
+    api.sql(LONG).await;
+    for path in [
+        "/statuses?page_size=100",
+        "/statuses?page_size=100&service=talker",
+        "/statuses?page_size=100&request_id=0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d",
+        "/statuses?page_size=100&format=csv",
+        "/payloads/0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d",
+        "/payloads/0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d/trace?format=otlp",
+        "/payloads/0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d/trace?format=chrome",
+    ] {
+        let text = api.text(path).await;
+        assert!(text.len() < 17 << 20, "{path}: {}", text.len());
+        let shortened = text.matches("bytes, shortened: ask for fewer").count();
+        // Some say a message twice.
+        assert!(shortened >= 52, "{path}: {shortened}");
+    }
+    let all = api.json("/statuses?page_size=100").await;
+    let messages = all["data"].as_array().unwrap().iter();
+    let messages: Vec<&str> = messages
+        .map(|row| row["status_msg"].as_str().unwrap())
+        .collect();
+    assert_eq!(messages.len(), 61);
+    assert_eq!(messages[7].len(), "53".len() + 1_000_000);
+    assert!(messages[8].starts_with("52 long"), "{}", messages[8]);
+    assert_eq!(messages[60], "short");
+    let one = api.json("/statuses?page_size=1&page=30").await;
+    let message = one["data"][0]["status_msg"].as_str().unwrap();
+    assert_eq!(message.len(), "30".len() + 1_000_000);
+}
