@@ -28,6 +28,7 @@ mod request_log;
 mod routes;
 mod rows;
 mod search;
+mod sessions;
 mod stats;
 mod statuses;
 mod stream;
