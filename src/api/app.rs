@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::archive::Archive;
+use super::counts::Counts;
 use super::live::Live;
 use super::names::Names;
 use super::reading::Reader;
@@ -13,6 +14,7 @@ use crate::telemetry::metrics::ApiMetrics;
 pub struct App {
     pub reader: Reader,
     pub names: Arc<Names>,
+    pub counts: Arc<Counts>,
     pub live: Live,
     pub metrics: ApiMetrics,
     pub archive: Arc<Archive>,
@@ -30,6 +32,7 @@ impl App {
         Self {
             reader,
             names: Arc::default(),
+            counts: Arc::default(),
             live,
             metrics,
             archive: archive.into(),

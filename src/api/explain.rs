@@ -50,7 +50,7 @@ pub async fn get(
     }
     let found = app
         .reader
-        .read(move |session| Box::pin(find::find(asked.clone(), session)))
+        .look_up(move |session| Box::pin(find::find(asked.clone(), session)))
         .await
         .map_err(ReadError::unavailable)?;
     let facts = found.ok_or(Problem::PayloadNotFound(given))?;

@@ -12,11 +12,10 @@ use utoipa::ToSchema;
 use super::csv::{self, CsvRow, ListFormat};
 use super::params::Page;
 use super::problem::Problem;
-use super::reading::{ReadError, Reader};
-use crate::store::entity::{Capped, count_capped};
+use crate::store::entity::Capped;
 
 /// How far matches are counted (contract, section 3).
-const COUNTED_TO: u64 = 10_000;
+pub const COUNTED_TO: u64 = 10_000;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -110,18 +109,4 @@ pub fn cut<T>(rows: &mut Vec<T>, page: Page) -> Option<&T> {
     }
     rows.truncate(size);
     rows.last()
-}
-
-/// Counts the rows of `matching`, up to 10,000.
-///
-/// # Errors
-/// [`ReadError`].
-pub async fn count_of<E>(matching: Select<E>, reader: &Reader) -> Result<Capped, ReadError>
-where
-    E: EntityTrait,
-    Select<E>: Send + Sync,
-{
-    reader
-        .read(move |session| Box::pin(count_capped(matching.clone(), COUNTED_TO, session)))
-        .await
 }

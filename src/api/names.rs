@@ -164,7 +164,7 @@ impl<E: EntityTrait> Dictionary<E> {
             .column(self.name)
             .filter(wanted);
         let learnt: Vec<(i32, String)> = reader
-            .read(move |session| {
+            .look_up(move |session| {
                 let rows = rows.clone();
                 Box::pin(async move { rows.into_tuple().all(session).await })
             })

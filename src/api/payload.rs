@@ -124,7 +124,7 @@ struct Found {
 
 async fn find(app: &App, forms: Vec<String>) -> Result<Option<Found>, ReadError> {
     app.reader
-        .read(move |session| Box::pin(find_on(forms.clone(), session)))
+        .look_up(move |session| Box::pin(find_on(forms.clone(), session)))
         .await
 }
 
@@ -143,7 +143,9 @@ async fn find_on(
         .dated_within(&days_of(&payloads));
     let mut statuses = of_payloads
         .clone()
+        .set_apart()
         .newest(MOST_STATUSES + 1)
+        .shortened()
         .all(session)
         .await?;
     let mut visits = None;
@@ -159,9 +161,9 @@ async fn find_on(
 }
 
 /// The days that hold the payloads' statuses: spares the partitions of all others.
-pub fn days_of(payloads: &[payloads::Model]) -> Span {
+pub fn days_of<'p>(payloads: impl IntoIterator<Item = &'p payloads::Model>) -> Span {
     let days = payloads
-        .iter()
+        .into_iter()
         .map(|payload| payload.first_day.zip(payload.last_day));
     let Some(days) = days.collect::<Option<Vec<_>>>() else {
         return Span::default();

@@ -11,15 +11,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::csv::{CsvRow, ListFormat};
-use super::list::{List, count_of, cut, page_and_next};
+use super::list::{COUNTED_TO, List, cut, page_and_next};
 use super::params::{
     Asked, Choice, CreatedWithin, FromParams, ListId, Onward, Page, Params, Part, PayloadFilter,
     SortDir,
 };
 use super::problem::{Problem, ProblemBody};
+use super::reading::ReadError;
 use super::render::Instant;
-use crate::store::entity::Place;
 use crate::store::entity::payloads::{self, Column, PayloadQuery};
+use crate::store::entity::{Capped, Place, count_capped};
 
 /// What the list is narrowed by when it is too wide.
 const NARROW: &str = "a later created_at_gte";
@@ -100,9 +101,11 @@ impl FromParams for PayloadsQuery {
     }
 }
 
+type Payloads = Select<payloads::Entity>;
+
 impl PayloadsQuery {
     /// `None`: nothing can match.
-    fn matching(self) -> Option<Select<payloads::Entity>> {
+    fn matching(self) -> Option<Payloads> {
         let created = self.created_at.into();
         self.of
             .narrow(payloads::Entity::find().created_within(&created))
@@ -195,7 +198,7 @@ pub async fn list(
 async fn answer(app: &App, query: PayloadsQuery) -> Result<List<Payload>, Problem> {
     let asked = Clock::now();
     let (sort_by, order) = (query.sort_by, Order::from(query.sort_dir));
-    let part = query.part.clone();
+    let (part, is_by_id) = (query.part.clone(), query.of.is_by_id());
     let Some(matching) = query.matching() else {
         return Ok(List::empty(asked));
     };
@@ -204,15 +207,37 @@ async fn answer(app: &App, query: PayloadsQuery) -> Result<List<Payload>, Proble
         None => matching.clone(),
     };
     let rows = page_and_next(rest.sorted_by(sort_by.into(), order), part.page);
-    let rows = app
-        .reader
-        .read(move |session| Box::pin(rows.clone().all(session)));
-    let (mut rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))
-        .map_err(|error| error.of_list(NARROW))?;
+    let found = if is_by_id {
+        look_up(rows, matching, app).await
+    } else {
+        search(rows, matching, app).await
+    };
+    let (mut rows, count) = found.map_err(|error| error.of_list(NARROW))?;
     let last = cut(&mut rows, part.page).map(|row| Place {
         at: row.created_at,
         id: row.id,
     });
     let data = rows.into_iter().map(Payload::from).collect();
     Ok(List::new(count, data, asked).reading_on_at(part.next(last)))
+}
+
+type Found = (Vec<payloads::Model>, Capped);
+
+async fn look_up(page: Payloads, matching: Payloads, app: &App) -> Result<Found, ReadError> {
+    app.reader
+        .look_up(move |session| {
+            let (page, matching) = (page.clone(), matching.clone());
+            Box::pin(async move {
+                let rows = page.all(session).await?;
+                Ok((rows, count_capped(matching, COUNTED_TO, session).await?))
+            })
+        })
+        .await
+}
+
+async fn search(page: Payloads, matching: Payloads, app: &App) -> Result<Found, ReadError> {
+    let rows = app
+        .reader
+        .read(move |session| Box::pin(page.clone().all(session)));
+    tokio::try_join!(rows, app.counts.of(matching, &app.reader))
 }

@@ -13,9 +13,13 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
+use crate::config::Database;
+use crate::store::session::{self, Role};
 
 /// How long one request tries again (contract, section 3).
 const RETRY_FOR: Duration = Duration::from_secs(3);
+/// For cancelling and for probes.
+const SPARE_SESSIONS: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// Short enough that a pool of sessions that all died with the server is replaced in time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -61,32 +65,66 @@ impl ReadError {
     }
 }
 
+/// Sessions with one server.
+#[derive(Clone)]
+pub struct Sessions {
+    lists: DatabaseConnection,
+    lookups: DatabaseConnection,
+    /// Cancels what runs on the others, which may all be taken when that is needed.
+    spare: DatabaseConnection,
+}
+
+impl Sessions {
+    /// Half of `DB_MAX_CONNECTIONS` for lists and half for lookups, which then are not held up by lists,
+    /// and two more; `warm` of either stay open. Nothing is connected yet.
+    pub fn with(database: &Database, warm: u32) -> Self {
+        let some = |role, max_connections: u32, warm| {
+            let database = Database {
+                max_connections: max_connections.max(1),
+                ..database.clone()
+            };
+            session::connect_warm(&database, role, warm)
+        };
+        let most = database.max_connections;
+        Self {
+            lists: some(Role::Api, most / 2, warm),
+            lookups: some(Role::Lookup, most - most / 2, warm),
+            spare: some(Role::Lookup, SPARE_SESSIONS, 0),
+        }
+    }
+
+    /// Tells the sessions by which certificate the server is known, and opens those that are kept open.
+    /// To be called, until it succeeds, before the first question.
+    ///
+    /// # Errors
+    ///
+    /// The server did not answer, or refused.
+    pub async fn prepare(&self, database: &Database) -> Result<(), sqlx::Error> {
+        for sessions in [&self.lists, &self.lookups, &self.spare] {
+            let pool = sessions.get_postgres_connection_pool();
+            session::choose_authority(pool, database, Role::Api).await?;
+            session::open_warm(pool).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Puts questions to the database.
 #[derive(Clone)]
 pub struct Reader {
-    sessions: DatabaseConnection,
-    /// Cancels what runs on `sessions`, which may all be taken when that is needed.
-    canceller: DatabaseConnection,
+    sessions: Sessions,
     seconds: Histogram,
 }
 
 impl Reader {
     /// `seconds` observes each try.
-    pub fn new(
-        sessions: DatabaseConnection,
-        canceller: DatabaseConnection,
-        seconds: Histogram,
-    ) -> Self {
-        Self {
-            sessions,
-            canceller,
-            seconds,
-        }
+    pub fn new(sessions: Sessions, seconds: Histogram) -> Self {
+        Self { sessions, seconds }
     }
 
     /// The session that is free even while all others wait for their answers.
     pub fn spare(&self) -> &DatabaseConnection {
-        &self.canceller
+        &self.sessions.spare
     }
 
     /// Asks `question` in a transaction, again for up to 3 s while the database fails.
@@ -104,10 +142,39 @@ impl Reader {
             + Sync
             + 'static,
     {
+        self.insist(&self.sessions.lists, question).await
+    }
+
+    /// The same for what ids find: few rows, whichever ids they are, by statements that are always the
+    /// same.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn look_up<T, Q>(&self, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.insist(&self.sessions.lookups, question).await
+    }
+
+    async fn insist<T, Q>(&self, sessions: &DatabaseConnection, question: Q) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
         let deadline = Instant::now() + RETRY_FOR;
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.attempt(question.clone(), deadline).await {
+            let error = match self.attempt(sessions, question.clone(), deadline).await {
                 Err(error @ (ReadError::Failed(_) | ReadError::Silent)) => error,
                 settled => return settled,
             };
@@ -123,7 +190,12 @@ impl Reader {
     /// The question runs in a task, which keeps the session until the statement has ended, even
     /// when the request is dropped. So what is cancelled is always this question, never the next
     /// one to get the session.
-    async fn attempt<T, Q>(&self, question: Q, deadline: Instant) -> Result<T, ReadError>
+    async fn attempt<T, Q>(
+        &self,
+        sessions: &DatabaseConnection,
+        question: Q,
+        deadline: Instant,
+    ) -> Result<T, ReadError>
     where
         T: Send + 'static,
         Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
@@ -135,8 +207,8 @@ impl Reader {
         let gone = CancellationToken::new();
         let reader = self.clone();
         let task = {
-            let gone = gone.clone();
-            tokio::spawn(async move { reader.ask(question, deadline, gone).await })
+            let (gone, sessions) = (gone.clone(), sessions.clone());
+            tokio::spawn(async move { reader.ask(&sessions, question, deadline, gone).await })
         };
         let _gone_when_dropped = gone.drop_guard();
         let answer = task
@@ -151,6 +223,7 @@ impl Reader {
 
     async fn ask<T, Q>(
         &self,
+        sessions: &DatabaseConnection,
         question: Q,
         deadline: Instant,
         gone: CancellationToken,
@@ -159,7 +232,7 @@ impl Reader {
         Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
     {
         let session = tokio::select! {
-            begun = timeout_at(deadline, self.sessions.begin()) => begun.map_err(|_| ReadError::Silent)?.map_err(ReadError::of)?,
+            begun = timeout_at(deadline, sessions.begin()) => begun.map_err(|_| ReadError::Silent)?.map_err(ReadError::of)?,
             () = gone.cancelled() => return Err(ReadError::Abandoned),
         };
         let answered = timeout(SERVER_ANSWERS_WITHIN, self.ask_on(&session, question, gone));
@@ -197,7 +270,7 @@ impl Reader {
             "SELECT pg_cancel_backend($1)",
             [pid.into()],
         );
-        if let Err(error) = self.canceller.execute_raw(cancel).await {
+        if let Err(error) = self.sessions.spare.execute_raw(cancel).await {
             // The statement timeout ends it then.
             tracing::warn!(%error, "a query that nobody waits for could not be cancelled");
         }

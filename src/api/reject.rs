@@ -147,7 +147,7 @@ pub async fn get(
     };
     let found = app
         .reader
-        .read(move |session| Box::pin(find(id, session)))
+        .look_up(move |session| Box::pin(find(id, session)))
         .await
         .map_err(ReadError::unavailable)?;
     found.map(Json).ok_or(Problem::RejectNotFound(given))

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::list::{List, count_of, page_of};
+use super::list::{List, page_of};
 use super::params::{Asked, Choice, Filter, FromParams, Page, Params, ReceivedWithin};
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
@@ -195,7 +195,7 @@ pub async fn list(
         let rows = newest.clone().into_partial_model::<Summary>();
         Box::pin(rows.all(session))
     });
-    let (rows, count) = tokio::try_join!(rows, count_of(wanted.all(), &app.reader))
+    let (rows, count) = tokio::try_join!(rows, app.counts.of(wanted.all(), &app.reader))
         .map_err(|error| error.of_list(NARROW))?;
     let data = rows.into_iter().map(RejectRow::from).collect();
     Ok(Json(List::new(count, data, asked)))

@@ -3,24 +3,23 @@
 use std::time::Duration;
 
 use prometheus::Registry;
-use sea_orm::sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Archive, Live, Reader, ready_check, router};
+use super::{App, Archive, Live, Reader, Sessions, ready_check, router};
 use crate::config::{self, Database};
-use crate::store::session::{self, Role};
 use crate::telemetry::metrics::ApiMetrics;
 use crate::telemetry::probes::side_router;
 use crate::telemetry::serve::{ListenError, listen, serve_until};
 
-/// For cancelling and for probes.
-const SPARE_SESSIONS: u32 = 2;
+/// Sessions for lists, and for lookups, that stay open while nobody asks.
+const WARM_SESSIONS: u32 = 4;
 
-/// For the one task that looks for what is new, and for two listeners at once that come back.
-const LIVE_SESSIONS: u32 = 3;
+/// Half of them for lists: for the one task that looks for what is new, and for two listeners at once that
+/// come back.
+const LIVE_SESSIONS: u32 = 6;
 
-/// How soon a server that did not answer is asked again for its certificate.
+/// How soon a server that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why the API cannot run.
@@ -50,12 +49,16 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
     } = settings;
     let registry = Registry::new();
     let metrics = ApiMetrics::new(&registry)?;
-    let reader = reader(replica.as_ref().unwrap_or(&database), &metrics);
+    let reader = reader(
+        replica.as_ref().unwrap_or(&database),
+        WARM_SESSIONS,
+        &metrics,
+    );
     let of_live = Database {
         max_connections: LIVE_SESSIONS,
         ..database
     };
-    let live = Live::new(self::reader(&of_live, &metrics), stop.clone());
+    let live = Live::new(self::reader(&of_live, 0, &metrics), stop.clone());
     let ready = ready_check(&reader);
     let public = router(
         App::new(reader, live, metrics, Archive::new(archive)?, kibana),
@@ -78,26 +81,16 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
 }
 
 /// Of one server: a question is cancelled where it is asked.
-fn reader(database: &Database, metrics: &ApiMetrics) -> Reader {
-    let sessions = session::connect(database, Role::Api);
-    let few = Database {
-        max_connections: SPARE_SESSIONS,
-        ..database.clone()
-    };
-    let spare = session::connect(&few, Role::Api);
-    tokio::spawn(choose_authority(
-        [&sessions, &spare].map(|db| db.get_postgres_connection_pool().clone()),
-        database.clone(),
-    ));
-    Reader::new(sessions, spare, metrics.db_seconds.clone())
+fn reader(database: &Database, warm: u32, metrics: &ApiMetrics) -> Reader {
+    let sessions = Sessions::with(database, warm);
+    tokio::spawn(prepare(sessions.clone(), database.clone()));
+    Reader::new(sessions, metrics.db_seconds.clone())
 }
 
 /// Beside the serving, since a start does not wait for the database.
-async fn choose_authority(pools: [PgPool; 2], database: Database) {
-    for pool in pools {
-        while let Err(error) = session::choose_authority(&pool, &database, Role::Api).await {
-            tracing::debug!(%error, "the server's certificate is not known yet");
-            sleep(AGAIN).await;
-        }
+async fn prepare(sessions: Sessions, database: Database) {
+    while let Err(error) = sessions.prepare(&database).await {
+        tracing::debug!(%error, "no session can be opened yet");
+        sleep(AGAIN).await;
     }
 }

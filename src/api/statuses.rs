@@ -1,29 +1,30 @@
 //! `GET {mount}/statuses`: what was said about payloads.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod row;
+mod search;
+
 use std::time::Instant as Clock;
 
 use axum::extract::State;
 use axum::response::Response;
 use chrono::TimeDelta;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, Order, Select};
-use serde::Serialize;
+use sea_orm::{EntityTrait, Order};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::csv::{CsvRow, ListFormat};
-use super::list::{List, count_of, cut, page_and_next};
-use super::names::NamesById;
+use super::csv::ListFormat;
+use super::list::{List, cut, page_and_next};
 use super::params::{
     Asked, Choice, CreatedWithin, DatedWithin, Filter, FromParams, ListId, Onward, Page, Params,
     Part, PayloadFilter, SortDir,
 };
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
-use super::render::Instant;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
-use crate::store::entity::{Place, Span, payloads};
+use crate::store::entity::{Place, Span};
+
+pub use row::Status;
+use search::{Found, Search, Statuses};
 
 /// What the list is narrowed by when it is too wide.
 const NARROW: &str = "a later date_gte";
@@ -119,29 +120,44 @@ impl FromParams for StatusesQuery {
     }
 }
 
-type Statuses = Select<payload_statuses::Entity>;
-
 impl StatusesQuery {
     /// `None`: nothing can match. Names are ids by now, since the indexes know ids only.
-    async fn matching(self, app: &App) -> Result<Option<Statuses>, ReadError> {
-        let service = app.names.services.ids(self.service, &app.reader).await?;
-        let source = app.names.sources.ids(self.source, &app.reader).await?;
-        let status = app.names.statuses.ids(self.status, &app.reader).await?;
+    async fn said(&self, app: &App) -> Result<Option<Statuses>, ReadError> {
+        let names = &app.names;
+        let service = names.services.ids(self.service.clone(), &app.reader);
+        let source = names.sources.ids(self.source.clone(), &app.reader);
+        let status = names.statuses.ids(self.status.clone(), &app.reader);
+        let (service, source, status) = (service.await?, source.await?, status.await?);
         let all = within(self.date.into(), self.created_at.into());
-        let matching = || {
+        let said = || {
             let some = service.narrow(all, StatusQuery::of_service)?;
             let some = source.narrow(some, StatusQuery::of_source)?;
             let some = status.narrow(some, StatusQuery::of_status)?;
-            let some = self.status_msg.narrow(some, |s, text| s.saying(&text))?;
-            self.of.narrow(some)
+            let message = self.status_msg.clone();
+            message.narrow(some, |s, text| s.saying(&text))
         };
-        Ok(matching())
+        Ok(said())
+    }
+
+    /// Rows of a full page and the one after it, if the latest by date come first.
+    fn latest_first(&self) -> Option<u64> {
+        let is_by_date = self.sort_by == StatusesSortBy::Date;
+        (is_by_date && self.sort_dir == SortDir::Desc).then_some(self.part.page.page_size + 1)
+    }
+
+    /// Where the page begins, unless at the first row of the list.
+    fn begins(&self) -> Span {
+        let place = self.part.after.filter(|_| self.latest_first().is_some());
+        Span {
+            lte: place.map(|place| place.at),
+            ..Span::default()
+        }
     }
 }
 
 impl StatusesQuery {
     /// Makes of what matches the page that is asked for, and the row after it.
-    fn paging(&self) -> impl FnOnce(Statuses) -> Statuses + use<> {
+    fn paging(&self) -> impl Fn(Statuses) -> Statuses + Clone + Send + Sync + use<> {
         let (by, order, part) = (self.sort_by, Order::from(self.sort_dir), self.part.clone());
         let is_of_each_status = by == StatusesSortBy::Date && self.is_about_a_service_alone();
         move |matching| {
@@ -157,7 +173,7 @@ impl StatusesQuery {
             } else {
                 rest
             };
-            page_and_next(sorted(candidates, by, order), part.page)
+            page_and_next(sorted(candidates, by, order.clone()), part.page)
         }
     }
 
@@ -188,16 +204,20 @@ impl StatusesQuery {
 
 /// Bounds on the time of storing also bound the date from above, which spares the partitions of
 /// later days. From below they say nothing: what is stored now may have happened long ago.
-pub fn within(date: Span, stored: Span) -> Statuses {
+fn dates(date: Span, stored: Span) -> Span {
     let latest = stored
         .end()
         .and_then(|end| end.checked_add_signed(DATE_AHEAD_OF_STORED));
-    let date = Span {
-        lt: [date.lt, latest].into_iter().flatten().min(),
-        ..date
-    };
+    date.within(&Span {
+        lt: latest,
+        ..Span::default()
+    })
+}
+
+/// All statuses within these bounds.
+pub fn within(date: Span, stored: Span) -> Statuses {
     payload_statuses::Entity::find()
-        .dated_within(&date)
+        .dated_within(&dates(date, stored))
         .stored_within(&stored)
 }
 
@@ -211,90 +231,6 @@ fn sorted(statuses: Statuses, by: StatusesSortBy, order: Order) -> Statuses {
         StatusesSortBy::Date => statuses.sorted_by_date(order),
         StatusesSortBy::CreatedAt => statuses.sorted_by_stored(order),
     }
-}
-
-/// One status of a payload. Absent text is `""`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Status {
-    #[schema(example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
-    pub request_id: String,
-    #[schema(example = "success")]
-    pub status: String,
-    /// The payload's id, in decimal digits.
-    #[schema(example = "4711")]
-    pub id: String,
-    #[schema(example = "puptoo")]
-    pub service: String,
-    #[schema(example = "inventory")]
-    pub source: String,
-    #[schema(example = "payload unpacked")]
-    pub status_msg: String,
-    /// When it happened.
-    pub date: Instant,
-    /// When it was stored.
-    pub created_at: Instant,
-}
-
-impl Status {
-    /// A row of a payload with this request id.
-    pub fn of(row: payload_statuses::Model, request_id: String, names: &NamesById) -> Self {
-        Self {
-            request_id,
-            status: names.status(row.status_id).unwrap_or_default(),
-            id: row.payload_id.to_string(),
-            service: names.service(row.service_id).unwrap_or_default(),
-            source: names.source(row.source_id).unwrap_or_default(),
-            status_msg: row.status_msg.unwrap_or_default(),
-            date: Instant(row.date),
-            created_at: Instant(row.created_at),
-        }
-    }
-}
-
-impl CsvRow for Status {
-    const NAME: &'static str = "statuses";
-    const HEADER: &'static [&'static str] = &[
-        "request_id",
-        "status",
-        "id",
-        "service",
-        "source",
-        "status_msg",
-        "date",
-        "created_at",
-    ];
-
-    fn fields(&self) -> Vec<Cow<'_, str>> {
-        vec![
-            self.request_id.as_str().into(),
-            self.status.as_str().into(),
-            self.id.as_str().into(),
-            self.service.as_str().into(),
-            self.source.as_str().into(),
-            self.status_msg.as_str().into(),
-            self.date.to_string().into(),
-            self.created_at.to_string().into(),
-        ]
-    }
-}
-
-/// Rows of a page, and the request ids of their payloads.
-type Rows = (Vec<payload_statuses::Model>, HashMap<i64, String>);
-
-async fn rows_of(page: Statuses, session: &DatabaseTransaction) -> Result<Rows, DbErr> {
-    let rows = page.all(session).await?;
-    let ids = rows.iter().map(|row| row.payload_id);
-    let request_ids = payloads::request_ids(ids, session).await?;
-    Ok((rows, request_ids))
-}
-
-async fn named((rows, request_ids): Rows, app: &App) -> Result<Vec<Status>, ReadError> {
-    let names = app.names.of(rows.iter().collect(), &app.reader).await?;
-    let row = |row: payload_statuses::Model| {
-        let request_id = request_ids.get(&row.payload_id).cloned();
-        Status::of(row, request_id.unwrap_or_default(), &names)
-    };
-    Ok(rows.into_iter().map(row).collect())
 }
 
 /// List statuses
@@ -325,15 +261,30 @@ pub async fn list(
 
 async fn answer(app: &App, query: StatusesQuery) -> Result<List<Status>, ReadError> {
     let asked = Clock::now();
-    let (page_of, place_of, part) = (query.paging(), query.placing(), query.part.clone());
-    let Some(matching) = query.matching(app).await? else {
+    let Some(said) = query.said(app).await? else {
         return Ok(List::empty(asked));
     };
-    let page = page_of(matching.clone());
-    let rows = app
-        .reader
-        .read(move |session| Box::pin(rows_of(page.clone(), session)));
-    let (mut rows, count) = tokio::try_join!(rows, count_of(matching, &app.reader))?;
-    let next = part.next(cut(&mut rows.0, part.page).map(place_of));
-    Ok(List::new(count, named(rows, app).await?, asked).reading_on_at(next))
+    let search = Search {
+        said,
+        of: query.of.clone(),
+        dates: dates(query.date.into(), query.created_at.into()),
+        begins: query.begins(),
+        page: query.paging(),
+        latest_first: query.latest_first(),
+    };
+    let mut found = search.run(app).await?;
+    let last = cut(&mut found.rows, query.part.page);
+    let next = query.part.next(last.map(query.placing()));
+    let count = found.count;
+    Ok(List::new(count, named(found, app).await?, asked).reading_on_at(next))
+}
+
+async fn named(found: Found, app: &App) -> Result<Vec<Status>, ReadError> {
+    let names = app.names.of(found.rows.iter().collect(), &app.reader);
+    let names = names.await?;
+    let row = |row: payload_statuses::Model| {
+        let request_id = found.request_ids.get(&row.payload_id).cloned();
+        Status::of(row, request_id.unwrap_or_default(), &names)
+    };
+    Ok(found.rows.into_iter().map(row).collect())
 }

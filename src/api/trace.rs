@@ -83,7 +83,7 @@ pub async fn get(
     let names: Vec<String> = names.into_iter().collect();
     let classes = app
         .reader
-        .read(move |session| Box::pin(status_classes::of_names(names.clone(), session)))
+        .look_up(move |session| Box::pin(status_classes::of_names(names.clone(), session)))
         .await
         .map_err(ReadError::unavailable)?;
     let journey = Journey::of(traced, &classes);

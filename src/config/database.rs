@@ -50,7 +50,8 @@ pub struct Database {
     pub ssl_mode: SslMode,
     /// `DB_CA` (none): a PEM file with the server's authority; Clowder's `rdsCa` is the text itself.
     pub ca: Option<Authority>,
-    /// `DB_MAX_CONNECTIONS` (10; 1 to 1,000): sessions a process may hold open.
+    /// `DB_MAX_CONNECTIONS` (10; 1 to 1,000): sessions a process may hold open, but for a few with tasks of
+    /// their own.
     pub max_connections: u32,
     /// `DB_STATEMENT_TIMEOUT_MS` (30,000; 100 to 60,000): after that the server ends a statement of
     /// pt-consumer's. A batch whose statements end so twice in a row is halved.

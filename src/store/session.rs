@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sea_orm::sqlx::{Connection, PgConnection};
+use sea_orm::sqlx::{Connection, Executor, PgConnection};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, sqlx};
 use tokio::time::timeout;
 
@@ -14,8 +15,12 @@ use crate::config::{Authority, Database, SslMode};
 /// Who opens the session; it decides what a session may do and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Read-only; a statement ends after 2 s, since no answer is worth waiting longer for.
+    /// Lists of `pt-api`. Read-only; a statement ends after 2 s, since no answer is worth waiting longer
+    /// for. Each is planned for the values it has: what is best for a rare service is not for a busy one.
     Api,
+    /// The same for what is found by an id, which is planned once: over 90 partitions a plan takes longer
+    /// than what it is for.
+    Lookup,
     /// The writer of `pt-consumer`.
     Consumer,
     /// `pt migrate`: building an index takes as long as it takes.
@@ -29,7 +34,7 @@ pub enum Role {
 impl Role {
     fn application_name(self) -> &'static str {
         match self {
-            Self::Api => "pt-api",
+            Self::Api | Self::Lookup => "pt-api",
             Self::Consumer => "pt-consumer",
             Self::Migrate => "pt-migrate",
             Self::Upkeep => "pt-upkeep",
@@ -41,7 +46,7 @@ impl Role {
     fn timeouts(self, database: &Database) -> [(&'static str, String); 3] {
         let of_consumer = format!("{}ms", database.statement_timeout.as_millis());
         let (statement, lock, idle) = match self {
-            Self::Api => ("2s", "1s", "5s"),
+            Self::Api | Self::Lookup => ("2s", "1s", "5s"),
             // A batch takes a fraction of a second. Whatever holds it up longer is a fault that is
             // better retried than waited for, and a consumer that vanished gives its rows back soon.
             Self::Consumer => (of_consumer.as_str(), "10s", "10s"),
@@ -59,7 +64,24 @@ impl Role {
 
     fn specific(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Api => &[("default_transaction_read_only", "on")],
+            Self::Api => &[
+                ("default_transaction_read_only", "on"),
+                ("plan_cache_mode", "force_custom_plan"),
+                // Every question has an index for it. Of a small partition the planner would rather read
+                // all rows: 90 times that costs tens of milliseconds.
+                ("enable_seqscan", "off"),
+                // Many ask at once: what workers spare one answer the others wait longer.
+                ("max_parallel_workers_per_gather", "0"),
+            ],
+            Self::Lookup => &[
+                ("default_transaction_read_only", "on"),
+                ("plan_cache_mode", "force_generic_plan"),
+                // Nor any index but that of what is looked for: a plan that was made while a partition
+                // was empty outlives that by minutes.
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("max_parallel_workers_per_gather", "0"),
+            ],
             // A statement prepared while a table was empty would keep its plan for ever.
             Self::Consumer => &[("plan_cache_mode", "force_custom_plan")],
             // Nothing of its work is missed if the server crashes before it is on disk: the next
@@ -72,10 +94,9 @@ impl Role {
         }
     }
 
-    /// The pool pings a session before it lends it, but for the API, which tries a failed read
-    /// again anyway and would pay the round trip on each request.
-    fn test_before_acquire(self) -> bool {
-        self != Self::Api
+    /// Whether it is for the API, which tries a failed read again.
+    fn is_of_requests(self) -> bool {
+        matches!(self, Self::Api | Self::Lookup)
     }
 }
 
@@ -119,12 +140,48 @@ pub fn options(database: &Database, role: Role) -> PgConnectOptions {
 /// A pool of sessions of `role`. Nothing is connected yet: the first statement does that, so that
 /// a process starts while its database is away.
 pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
+    connect_warm(database, role, 0)
+}
+
+/// The same, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
+/// have read what there is to know of the partitions before they are lent.
+pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConnection {
     let pool = PgPoolOptions::new()
         .max_connections(database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(role.test_before_acquire())
+        // A request would pay the round trip, and is tried again anyway.
+        .test_before_acquire(!role.is_of_requests())
+        .min_connections(warm.min(database.max_connections))
+        .after_connect(move |session, _| {
+            Box::pin(async move {
+                if warm > 0 {
+                    meet_partitions(session).await;
+                }
+                Ok(())
+            })
+        })
         .connect_lazy_with(options(database, role));
     SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+/// Opens the sessions that are kept open while nobody asks, unless they are open already.
+///
+/// # Errors
+///
+/// The server did not answer, or refused.
+pub async fn open_warm(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let open = (0..pool.options().get_min_connections()).map(|_| pool.acquire());
+    try_join_all(open).await.map(drop)
+}
+
+/// Lets the session read what it has to know of every partition before it can plan: 60 to 100 ms for 90,
+/// which no request should wait for. Without tables there is nothing to know yet.
+async fn meet_partitions(session: &mut PgConnection) {
+    let first =
+        "EXPLAIN SELECT FROM payload_statuses WHERE payload_id = 0 ORDER BY date DESC LIMIT 1";
+    if let Err(error) = session.execute(first).await {
+        tracing::debug!(%error, "a session begins cold");
+    }
 }
 
 /// One session outside any pool, and with it whatever belongs to a session.

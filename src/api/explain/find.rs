@@ -13,7 +13,7 @@ use crate::api::payload::days_of;
 use crate::explain::{
     Class, Finding, Fingerprint, MOST_READ, Path, Statistics, Status, Stay, Step, Verdict,
 };
-use crate::store::entity::{Span, payloads};
+use crate::store::entity::payloads;
 use crate::store::learning::failures::{self, Kind, Similar};
 use crate::store::learning::{self, Learnt};
 
@@ -33,21 +33,17 @@ SELECT named.* FROM unnest(ARRAY[1, 2]::smallint[]) AS k(kind) CROSS JOIN unnest
      SELECT kind, payload_id FROM payload_ids AS i WHERE i.value = v.value AND i.kind = k.kind
       ORDER BY payload_id DESC LIMIT $3) AS named";
 
-/// Without their messages, which may be long. The days are written into it: for parameters the
-/// planner would take the few days for a small part of them, and read all of their index on date.
-fn statuses_within(days: &Span) -> String {
-    let edge =
-        |at: Option<DateTime<Utc>>, open: &str| at.map_or(open.to_owned(), |at| at.to_rfc3339());
-    let (from, until) = (edge(days.gte, "-infinity"), edge(days.lt, "infinity"));
-    format!(
-        "SELECT said.* FROM unnest($1) AS p(id) CROSS JOIN LATERAL (
-             SELECT payload_id, id, service_id, source_id, status_id, date
-               FROM payload_statuses AS s
-              WHERE s.payload_id = p.id
-                AND s.date >= '{from}'::timestamptz AND s.date < '{until}'::timestamptz
-              ORDER BY s.date DESC, s.id DESC LIMIT $2) AS said"
-    )
-}
+/// Without their messages, which may be long. The innermost is set apart, so that the order does not make
+/// the planner prefer an index on all of a day.
+const STATUSES: &str = "
+SELECT said.* FROM unnest($1) AS p(id) CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT payload_id, id, service_id, source_id, status_id, date
+          FROM payload_statuses AS s
+         WHERE s.payload_id = p.id
+           AND s.date >= coalesce($3, '-infinity') AND s.date < coalesce($4, 'infinity')
+        OFFSET 0) AS its
+     ORDER BY date DESC, id DESC LIMIT $2) AS said";
 
 const MESSAGE: &str = "
 SELECT left(status_msg, $4) AS message FROM payload_statuses
@@ -212,8 +208,14 @@ async fn statuses(
     db: &DatabaseTransaction,
 ) -> Result<HashMap<i64, Vec<Status>>, DbErr> {
     let ids: Vec<i64> = payloads.iter().map(|payload| payload.id).collect();
-    let sql = statuses_within(&days_of(payloads));
-    let rows: Vec<Row> = all(sql, [ids.into(), (most as i64 + 1).into()], db).await?;
+    let days = days_of(payloads);
+    let values = [
+        ids.into(),
+        (most as i64 + 1).into(),
+        days.gte.into(),
+        days.lt.into(),
+    ];
+    let rows: Vec<Row> = all(STATUSES, values, db).await?;
     let names: BTreeSet<i32> = rows.iter().map(|row| row.status_id).collect();
     let classes = learning::classes(names.into_iter().collect(), db).await?;
     let mut found: HashMap<i64, Vec<Status>> = HashMap::new();

@@ -79,7 +79,8 @@ impl Missed {
                 ..Span::default()
             })
             .in_order_of_origin()
-            .limit(PIECE as u64);
+            .limit(PIECE as u64)
+            .shortened();
         // Never closed.
         let _turn = shared.catching_up.acquire().await;
         let read = shared.reader.read(move |session| {

@@ -191,6 +191,7 @@ async fn first_on(
     let mut newest = payload_statuses::of_payloads(ids.iter().copied())
         .dated_within(&days_of(&found))
         .newest(FIRST)
+        .shortened()
         .all(session)
         .await?;
     newest.reverse();

@@ -180,7 +180,9 @@ async fn rows(
     let expected: i64 = ranges.iter().map(|range| range.expected).sum();
     let origins: Vec<_> = ranges.iter().map(|range| range.origins).collect();
     let all = payload_statuses::Entity::find().coming_from(&origins);
-    let first = |some: Select<payload_statuses::Entity>| some.in_order_of_origin().limit(MOST_ROWS);
+    let first = |some: Select<payload_statuses::Entity>| {
+        some.in_order_of_origin().limit(MOST_ROWS).shortened()
+    };
     if (1..=MOST_ROWS as i64).contains(&expected) {
         let updated = ranges
             .iter()

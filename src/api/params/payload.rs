@@ -70,6 +70,13 @@ impl PayloadFilter {
                 .admits(|org_id| payload.org_id.as_ref() == Some(org_id))
     }
 
+    /// Whether an id narrows it to a few payloads.
+    pub fn is_by_id(&self) -> bool {
+        [&self.request_id, &self.inventory_id, &self.system_id]
+            .into_iter()
+            .any(|ids| *ids != Filter::Any)
+    }
+
     /// `None`: nothing can match.
     pub fn narrow<Q: OfPayloads>(self, all: Q) -> Option<Q> {
         let some = self.request_id.narrow(all, Q::requested_as)?;

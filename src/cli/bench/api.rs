@@ -28,6 +28,7 @@ use crate::config::{self, Environment};
 Examples:
   pt bench api
   pt bench api --statuses 10000000 --clients 8 --json answered.json
+  pt bench api --routes explain
   pt bench api --rate 500 --ingest 5000 --seconds 30")]
 pub struct Args {
     /// Statuses in the database, five a payload
@@ -42,6 +43,14 @@ pub struct Args {
     /// How long each kind of question is asked
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Only kinds of questions whose name has this in it
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    routes: String,
     /// Instead: so many requests a second of all kinds, while messages are stored
     #[arg(long, conflicts_with = "clients", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: Option<u32>,
@@ -106,7 +115,8 @@ async fn measure(
 async fn routes(args: &Args, load: &Load) -> Result<Vec<Route>, Failure> {
     let lasts = Duration::from_secs(args.seconds);
     let mut routes = Vec::new();
-    for question in Question::ALL {
+    let is_wanted = |question: &Question| question.name().contains(&args.routes);
+    for question in Question::ALL.into_iter().filter(is_wanted) {
         for clients in &args.clients {
             let clients = usize::from(*clients);
             let met = load.closed(question, clients, lasts).await?;

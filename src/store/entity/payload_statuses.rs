@@ -1,10 +1,11 @@
 //! The event table of payloads: one row a status, in one partition a UTC day of `date`.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::extension::postgres::PgExpr;
+use sea_orm::sea_query::{Alias, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    Condition, FromQueryResult, JoinType, Order, QueryOrder, QuerySelect, QueryTrait, SelectModel,
-    Selector,
+    Condition, FromQueryResult, Iterable, JoinType, Order, QueryOrder, QuerySelect, QueryTrait,
+    SelectModel, Selector,
 };
 
 use super::payload_ids::{self, Kind};
@@ -85,6 +86,14 @@ impl From<&Model> for Visit {
     }
 }
 
+/// A message as it is shown among many. Its length is known without reading it.
+const SHORTENED: &str = "
+CASE WHEN octet_length(status_msg) <= 1000
+       OR sum(octet_length(status_msg)) OVER (ROWS UNBOUNDED PRECEDING) <= 8 * 1024 * 1024
+     THEN status_msg
+     ELSE left(status_msg, 1000) || '... [' || octet_length(status_msg)
+          || ' bytes, shortened: ask for fewer statuses]' END";
+
 /// Offsets of one Kafka partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origins {
@@ -98,7 +107,12 @@ pub struct Origins {
 
 /// All statuses of these payloads.
 pub fn of_payloads(ids: impl IntoIterator<Item = i64>) -> Select<Entity> {
-    Entity::find().filter(Column::PayloadId.eq_any(ids))
+    let ids: Vec<i64> = ids.into_iter().collect();
+    Entity::find().filter(match ids[..] {
+        // A plan for any number of ids is made for ten of them.
+        [id] => Column::PayloadId.eq(id),
+        _ => Column::PayloadId.eq_any(ids),
+    })
 }
 
 /// The other words a query on statuses is said in.
@@ -119,6 +133,12 @@ pub trait StatusQuery: Sized {
     /// What comes after a row in the order of storing.
     fn stored_after(self, place: &Place, order: &Order) -> Self;
 
+    /// The same, found without regard to the order it is wanted in. For a plan that has to do for any dates
+    /// the planner takes a few days for a two hundredth of them, and would rather read their index on date.
+    fn set_apart(self) -> Self;
+    /// The rows in their order, with no more than 8 MiB of messages in full, the first ones, and of each of the
+    /// others up to 1,000 characters: a message may have a mebibyte, and no answer should have a thousand.
+    fn shortened(self) -> Self;
     /// The `most` latest by date, latest first, ties by row id.
     fn newest(self, most: u64) -> Self;
     /// Of each status name the first `most` by date in `order`, which hold the first `most` of all.
@@ -126,6 +146,9 @@ pub trait StatusQuery: Sized {
     /// For one service without a status: the index on (service_id, status_id, date) has no order
     /// by date for it, but has one for each of the few names.
     fn first_of_each_status(self, most: u64, order: Order) -> Self;
+    /// Of these payloads, one after the other, each on its own days: the other partitions are left out,
+    /// and no index but that of payloads is used.
+    fn of_each(self, ids: impl IntoIterator<Item = i64>) -> Self;
     /// One row a service and source instead of one a status.
     fn visits(self) -> Selector<SelectModel<Visit>>;
     fn sorted_by_date(self, order: Order) -> Self;
@@ -208,6 +231,27 @@ impl StatusQuery for Select<Entity> {
         self.filter(place.rest(Column::CreatedAt, Column::Id, order))
     }
 
+    fn set_apart(self) -> Self {
+        // Which keeps the planner from joining it with what is around it.
+        let apart = self.offset(0).into_query();
+        let mut rows = Entity::find();
+        QuerySelect::query(&mut rows)
+            .from_clear()
+            .from_subquery(apart, Entity);
+        rows
+    }
+
+    fn shortened(self) -> Self {
+        let mut rows = Entity::find()
+            .select_only()
+            .columns(Column::iter().filter(|column| !matches!(column, Column::StatusMsg)))
+            .expr_as(Expr::cust(SHORTENED), Column::StatusMsg.to_string());
+        QuerySelect::query(&mut rows)
+            .from_clear()
+            .from_subquery(self.into_query(), Entity);
+        rows
+    }
+
     fn newest(self, most: u64) -> Self {
         self.sorted_by_date(Order::Desc).limit(most)
     }
@@ -226,6 +270,32 @@ impl StatusQuery for Select<Entity> {
                 Entity,
                 Condition::all(),
             );
+        of_each
+    }
+
+    fn of_each(self, ids: impl IntoIterator<Item = i64>) -> Self {
+        // Beside the name that the order by request ids goes by.
+        let payload = Alias::new("of_each");
+        let of = |column: payloads::Column| Expr::col((payload.clone(), column));
+        let date = || Expr::col(Column::Date.as_column_ref());
+        let edge = |column, open: &'static str| Func::coalesce([of(column), Expr::cust(open)]);
+        let its_own = self
+            .filter(Expr::col(Column::PayloadId.as_column_ref()).eq(of(payloads::Column::Id)))
+            .filter(date().gte(edge(payloads::Column::FirstDay, "'-infinity'::date")))
+            .filter(date().lt(edge(payloads::Column::LastDay, "'infinity'::date").add(1)))
+            // As in `set_apart`.
+            .offset(0);
+        let mut of_each = Entity::find();
+        QuerySelect::query(&mut of_each)
+            .from_clear()
+            .from_as(payloads::Entity, payload.clone())
+            .join_lateral(
+                JoinType::InnerJoin,
+                its_own.into_query(),
+                Entity,
+                Condition::all(),
+            )
+            .and_where(of(payloads::Column::Id).eq_any(ids));
         of_each
     }
 

@@ -27,10 +27,32 @@ impl Span {
 
     /// The latest instant the bounds let through, or a little more.
     pub fn end(&self) -> Option<DateTime<Utc>> {
-        match (self.lt, self.lte) {
-            (Some(lt), Some(lte)) => Some(Ord::min(lt, lte)),
-            (lt, lte) => lt.or(lte),
+        [self.lt, self.lte].into_iter().flatten().min()
+    }
+
+    /// The earliest instant the bounds let through, or a little less.
+    pub fn start(&self) -> Option<DateTime<Utc>> {
+        [self.gt, self.gte].into_iter().flatten().max()
+    }
+
+    /// What both let through.
+    pub fn within(&self, other: &Self) -> Self {
+        let least = |one: Option<_>, other| [one, other].into_iter().flatten().min();
+        let most = |one: Option<_>, other| [one, other].into_iter().flatten().max();
+        Self {
+            lt: least(self.lt, other.lt),
+            lte: least(self.lte, other.lte),
+            gt: most(self.gt, other.gt),
+            gte: most(self.gte, other.gte),
         }
+    }
+
+    /// Whether there may be an instant that both let through.
+    pub fn meets(&self, other: &Self) -> bool {
+        let both = self.within(other);
+        both.start()
+            .zip(both.end())
+            .is_none_or(|(start, end)| start <= end)
     }
 
     /// Whether the bounds let an instant through.

@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use payload_tracker::api::{App, Archive, Live, Reader, ready_check, router};
+use payload_tracker::api::{App, Archive, Live, Reader, Sessions, ready_check, router};
 use payload_tracker::config::{self, Database, Environment};
-use payload_tracker::store::session::{self, Role};
 use payload_tracker::telemetry::metrics::ApiMetrics;
 use prometheus::Registry;
 use reqwest::{Client, RequestBuilder, Response};
@@ -52,13 +51,10 @@ impl Api {
         let variables: HashMap<String, String> = variables.iter().map(owned).collect();
         let settings = config::Api::load(&Environment::new(variables).unwrap()).unwrap();
         let metrics = ApiMetrics::new(&Registry::new()).unwrap();
-        let sessions = session::connect(config, Role::Api);
-        let spare = session::connect(config, Role::Api);
         let stop = CancellationToken::new();
-        let live = session::connect(config, Role::Api);
-        let live = Reader::new(live, spare.clone(), metrics.db_seconds.clone());
-        let live = Live::new(live, stop.clone());
-        let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
+        let reader = || Reader::new(Sessions::with(config, 0), metrics.db_seconds.clone());
+        let live = Live::new(reader(), stop.clone());
+        let reader = reader();
         let ready = ready_check(&reader);
         let archive = Archive::new(settings.archive).unwrap();
         let app = App::new(reader, live, metrics.clone(), archive, settings.kibana);

@@ -30,6 +30,7 @@ mod replica;
 mod request_log;
 mod routes;
 mod rows;
+mod search;
 mod stats;
 mod statuses;
 mod stream;

@@ -1,9 +1,11 @@
 //! A database as it is after weeks of service.
 
+use chrono::Utc;
 use sea_orm::sqlx::{self, PgPool};
 
 use crate::cli::Failure;
 use crate::cli::bench::database::Database;
+use crate::store::learning::{failures, hours, rollup};
 
 /// What each payload goes through.
 const STATUSES_EACH: u64 = 5;
@@ -60,7 +62,8 @@ pub struct Key {
     pub org_id: String,
 }
 
-/// Puts `statuses` there, five a payload, spread over the last `days`; gives some of the payloads.
+/// Puts `statuses` there, five a payload, spread over the last `days`, and what explanations rest on; gives
+/// some of the payloads.
 ///
 /// # Errors
 ///
@@ -79,7 +82,19 @@ pub async fn fill(database: &Database, statuses: u64, days: u32) -> Result<Vec<K
     sqlx::query(PAYLOAD_IDS).execute(pool).await?;
     sqlx::query(STATUSES).execute(pool).await?;
     database.settle().await?;
+    learn(pool).await?;
     keys(pool).await
+}
+
+/// What pt-consumer would have learnt by now.
+async fn learn(pool: &PgPool) -> Result<(), Failure> {
+    let mut session = pool.acquire().await?;
+    for hour in hours::due(&mut session, Utc::now()).await? {
+        hours::learn(&mut session, hour, Utc::now()).await?;
+    }
+    rollup::roll_up(&mut session, Utc::now()).await?;
+    failures::refresh(&mut session, Utc::now()).await?;
+    Ok(())
 }
 
 async fn keys(pool: &PgPool) -> Result<Vec<Key>, Failure> {

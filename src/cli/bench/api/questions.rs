@@ -6,6 +6,8 @@ use super::fill::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     Payload,
+    Explain,
+    ExplainInventory,
     PayloadsOfInventory,
     StatusesOfSystem,
     Payloads,
@@ -18,8 +20,10 @@ pub enum Question {
 }
 
 impl Question {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Payload,
+        Self::Explain,
+        Self::ExplainInventory,
         Self::PayloadsOfInventory,
         Self::StatusesOfSystem,
         Self::Payloads,
@@ -35,6 +39,8 @@ impl Question {
     pub fn name(self) -> &'static str {
         match self {
             Self::Payload => "/payloads/{id}",
+            Self::Explain => "/explain/{request_id}",
+            Self::ExplainInventory => "/explain/{inventory_id}",
             Self::PayloadsOfInventory => "/payloads?inventory_id",
             Self::StatusesOfSystem => "/statuses?system_id",
             Self::Payloads => "/payloads",
@@ -52,6 +58,8 @@ impl Question {
         let service = number % 9;
         match self {
             Self::Payload => format!("/payloads/{}", key.request_id),
+            Self::Explain => format!("/explain/{}", key.request_id),
+            Self::ExplainInventory => format!("/explain/{}", key.inventory_id),
             Self::PayloadsOfInventory => format!("/payloads?inventory_id={}", key.inventory_id),
             Self::StatusesOfSystem => format!("/statuses?system_id={}", key.system_id),
             Self::Payloads => "/payloads".to_owned(),
