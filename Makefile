@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kafka chaos fuzz kafka openapi lint deny prerequisites
+.PHONY: help run test api-test test-kafka chaos fuzz kafka openapi lint deny prerequisites
 
 # They wait for servers more than they compute.
 export RUST_TEST_THREADS ?= 4
@@ -14,6 +14,9 @@ run: prerequisites ## Everything on this machine: PostgreSQL, broker, consumer, 
 
 test: prerequisites ## Unit, property and integration tests; TESTS='--test it' for a part of them
 	cargo test $(TESTS)
+
+api-test: prerequisites ## schemathesis against the running API, by its OpenAPI document; API_TEST_SEED=1
+	scripts/api-test
 
 test-kafka: prerequisites ## The same and the fault tests, against Apache Kafka itself
 	scripts/kafka/run cargo test -- --include-ignored --skip chaos::every_message

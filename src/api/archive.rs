@@ -62,8 +62,8 @@ pub struct ArchiveLink {
 #[utoipa::path(
     get, path = "/payloads/{request_id}/archiveLink", tag = "links", operation_id = "getArchiveLink",
     params(
-        ("request_id" = String, Path, description = "A UUID, dashed or not, with blanks around it or not", example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d"),
-        ("x-rh-identity" = Option<String>, Header, description = "Base64 of a JSON object that names the role in `identity.associate.Role`"),
+        ("request_id" = String, Path, description = "A UUID, dashed or not, with blanks around it or not", pattern = "^ *([0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(:[^ /]*)? *$", example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d"),
+        ("x-rh-identity" = Option<String>, Header, nullable = false, description = "Base64 of a JSON object that names the role in `identity.associate.Role`"),
     ),
     responses(
         (status = 200, description = "The link", body = ArchiveLink),
@@ -137,7 +137,7 @@ fn mock_link(uri: &Uri, headers: &HeaderMap, id: &str) -> String {
 /// Front ends ask before they offer it.
 #[utoipa::path(
     get, path = "/roles/archiveLink", tag = "links", operation_id = "getArchiveLinkRole",
-    params(("x-rh-identity" = Option<String>, Header, description = "Base64 of a JSON object that names the role in `identity.associate.Role`")),
+    params(("x-rh-identity" = Option<String>, Header, nullable = false, description = "Base64 of a JSON object that names the role in `identity.associate.Role`")),
     responses(
         (status = 200, description = "Yes", body = Allowed),
         (status = 401, description = "There is no x-rh-identity that can be read", body = ProblemBody),

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::params::{Asked, FromParams, Params};
+use super::params::{Asked, FromParams, Params, since_schema};
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
 use crate::explain::Fingerprint;
@@ -30,8 +31,12 @@ const MOST: i64 = 100;
 pub struct FailuresQuery {
     /// How long ago, such as `90m`, `24h` or `7d`, or RFC 3339; at most 7 days ago. Whole UTC minutes
     /// are counted, from the one that this lies in.
-    #[param(value_type = Option<String>, required = false, default = "24h")]
+    #[param(schema_with = default_schema, required = false)]
     since: DateTime<Utc>,
+}
+
+fn default_schema() -> Schema {
+    since_schema("24h")
 }
 
 impl FromParams for FailuresQuery {

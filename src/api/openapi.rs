@@ -4,13 +4,13 @@
 //! client is pointed at one of them, and a gateway that adds its own prefix needs no other document.
 //! The probes lie outside the mounts and say so with a server of their own.
 
+mod alike;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use utoipa::OpenApi as _;
-use utoipa::openapi::header::Header;
-use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::{Content, OpenApi, Ref, Response, ResponseBuilder, Server};
+use utoipa::openapi::{OpenApi, Server};
 
 use super::router::{MOUNTS, probe_document, resources};
 
@@ -39,17 +39,21 @@ struct Head;
 pub fn document() -> OpenApi {
     let mut document = Head::openapi();
     document.merge(resources().into_openapi());
-    for item in document.paths.paths.values_mut() {
-        if let Some(get) = &mut item.get {
-            let responses = &mut get.responses.responses;
-            responses.insert("429".to_owned(), too_many_requests().into());
-        }
-    }
+    document
+        .paths
+        .paths
+        .values_mut()
+        .for_each(alike::add_failures);
     let mut probes = probe_document();
     for item in probes.paths.paths.values_mut() {
         item.servers = Some(vec![Server::new("/")]);
     }
     document.merge(probes);
+    document
+        .paths
+        .paths
+        .values_mut()
+        .for_each(alike::add_details);
     let mounts = MOUNTS.iter().zip([
         "directly",
         "through the platform's gateway",
@@ -65,19 +69,6 @@ pub fn document() -> OpenApi {
             .collect(),
     );
     document
-}
-
-/// What each route but the probes may answer; said here once, as it is done in one place.
-fn too_many_requests() -> Response {
-    let seconds = Header::new(Object::with_type(Type::Integer));
-    ResponseBuilder::new()
-        .description("The client has sent more requests than it may within a minute")
-        .header("Retry-After", seconds)
-        .content(
-            "application/json",
-            Content::new(Some(Ref::from_schema_name("Error"))),
-        )
-        .build()
 }
 
 /// The document as `api/openapi.json` holds it.

@@ -7,10 +7,11 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::params::{Asked, FromParams, Params};
+use super::params::{Asked, FromParams, Params, since_schema};
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
 use crate::since;
@@ -29,8 +30,12 @@ const LONGEST: TimeDelta = TimeDelta::days(30);
 pub struct ProducersQuery {
     /// How long ago, such as `90m`, `24h` or `7d`, or RFC 3339; at most 30 days ago. Whole UTC hours
     /// are reported, from the one that this lies in.
-    #[param(value_type = Option<String>, required = false, default = "24h")]
+    #[param(schema_with = default_schema, required = false)]
     since: DateTime<Utc>,
+}
+
+fn default_schema() -> Schema {
+    since_schema("24h")
 }
 
 impl FromParams for ProducersQuery {

@@ -12,6 +12,7 @@ use super::app::App;
 use super::params::PathId;
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
+use super::rejects::reason_schema;
 use super::render::Instant;
 use crate::store::entity::{redrives, rejects};
 
@@ -30,7 +31,7 @@ pub struct RejectDetails {
     key: Option<Bytes>,
     /// The message; null for a tombstone.
     value: Option<Bytes>,
-    #[schema(example = "missing_field")]
+    #[schema(schema_with = reason_schema)]
     reason: String,
     /// Names the field, what was found and what is allowed.
     #[schema(example = "org_id is missing, null or empty, but it is required")]

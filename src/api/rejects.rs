@@ -5,6 +5,7 @@ use std::time::Instant as Clock;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
@@ -25,15 +26,14 @@ pub struct RejectsQuery {
     /// What could be read of it, in any case.
     #[param(value_type = Option<String>)]
     service: Filter<String>,
-    /// One of malformed, missing_field, wrong_type, too_long, invalid_request_id, invalid_date,
-    /// date_out_of_range, too_many_names, refused_by_database.
-    #[param(value_type = Option<String>)]
+    /// Why they were rejected.
+    #[param(schema_with = reason_schema)]
     reason: Option<Reason>,
     /// What could be read of it: dashed or not, with blanks around it or not.
     #[param(value_type = Option<String>)]
     request_id: Filter<Vec<String>>,
     /// The Kafka partition it came from.
-    #[param(value_type = Option<i32>, minimum = 0)]
+    #[param(value_type = Option<i32>, minimum = 0, maximum = 2147483647)]
     partition: Option<i32>,
     /// Only those that were redriven with success (true), or only the others (false).
     #[param(value_type = Option<Redriven>, inline)]
@@ -79,6 +79,13 @@ fn reason(params: &Params) -> Result<Option<Reason>, Problem> {
     params.read("reason", known, &format!("one of {words}"))
 }
 
+/// One of the names of [`Reason`].
+pub fn reason_schema() -> Schema {
+    let words = Reason::ALL.map(Reason::as_str);
+    let word = ObjectBuilder::new().schema_type(Type::String);
+    Schema::Object(word.enum_values(Some(words)).build())
+}
+
 fn partition(params: &Params) -> Result<Option<i32>, Problem> {
     let number = |text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -120,7 +127,7 @@ pub struct RejectRow {
     partition: i32,
     #[schema(example = 190_325)]
     offset: i64,
-    #[schema(example = "missing_field")]
+    #[schema(schema_with = reason_schema)]
     reason: String,
     /// Names the field, what was found and what is allowed.
     #[schema(example = "org_id is missing, null or empty, but it is required")]

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::names::{Ids, NamesById};
-use super::params::{Asked, FromParams, Params};
+use super::params::{Asked, FromParams, Params, since_schema};
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
 use super::render::Instant;
@@ -24,8 +25,12 @@ const NARROW: &str = "a larger older_than";
 pub struct StuckQuery {
     /// Only payloads that are past their expected end for longer than this, such as `90s`, `10m` or
     /// `2h`; or RFC 3339: whose expected end lies before this.
-    #[param(value_type = Option<String>, required = false, default = "0s")]
+    #[param(schema_with = default_schema, required = false)]
     older_than: DateTime<Utc>,
+}
+
+fn default_schema() -> Schema {
+    since_schema("0s")
 }
 
 impl FromParams for StuckQuery {

@@ -9,6 +9,7 @@ use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
+use utoipa::ToSchema;
 
 use super::Live;
 use super::batch::{Batch, Event};
@@ -55,6 +56,38 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
     }
 }
 
+/// One event of a stream.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "documents what is written piece by piece")]
+struct LiveEvent {
+    event: LiveEventKind,
+    /// JSON: of `status` a row as `/statuses` lists it, of `position` nothing, of `skipped` and `end` the
+    /// `reason`.
+    #[schema(
+        content_media_type = "application/json",
+        example = r#"{"reason":"too slow"}"#
+    )]
+    data: String,
+    /// Where the listener stands then. Left out of what has no place: the statuses so far of a payload.
+    #[schema(
+        required = false,
+        nullable = false,
+        example = "AaL09ssGAu-1nbYFANcIBO-1nbYFAdsHAg"
+    )]
+    id: Option<String>,
+}
+
+/// What an event tells.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "documents what is written piece by piece")]
+enum LiveEventKind {
+    Status,
+    Position,
+    Skipped,
+    End,
+}
+
 /// Hear of statuses as they are committed
 ///
 /// Server-sent events, each within a second of its status's commit. `status`: a row as `/statuses` lists
@@ -66,10 +99,10 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
     get, path = "/statuses/live", tag = "statuses", operation_id = "listenToStatuses",
     params(
         LiveQuery, PayloadFilter, DatedWithin, CreatedWithin,
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that arrived: the stream goes on after it. None: it begins now"),
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "The id of the last event that arrived: the stream goes on after it. None: it begins now"),
     ),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream",
+        (status = 200, description = "The stream", body = LiveEvent, content_type = "text/event-stream",
             example = "event: status\ndata: {\"request_id\":\"0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d\",\"status\":\"success\",\"id\":\"4711\",\"service\":\"puptoo\",\"source\":\"\",\"status_msg\":\"\",\"date\":\"2026-01-31T08:15:30.25Z\",\"created_at\":\"2026-01-31T08:15:30.5Z\"}\nid: AaL09ssGAu-1nbYFANcIBO-1nbYFAdsHAg\n\n"),
         (status = 400, description = "A parameter or Last-Event-ID is not what it has to be, or is of lists only", body = ProblemBody),
         (status = 503, description = "The database does not answer now", body = ProblemBody),
@@ -94,10 +127,10 @@ pub async fn statuses(
     get, path = "/payloads/{request_id}/events", tag = "payloads", operation_id = "watchPayload",
     params(
         ("request_id" = String, Path, description = "Dashed or not, with blanks around it or not", example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that arrived: the stream goes on after it. None: it begins with the statuses so far"),
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "The id of the last event that arrived: the stream goes on after it. None: it begins with the statuses so far"),
     ),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream",
+        (status = 200, description = "The stream", body = LiveEvent, content_type = "text/event-stream",
             example = "event: status\ndata: {\"request_id\":\"0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d\",\"status\":\"success\",\"id\":\"4711\",\"service\":\"puptoo\",\"source\":\"\",\"status_msg\":\"\",\"date\":\"2026-01-31T08:15:30.25Z\",\"created_at\":\"2026-01-31T08:15:30.5Z\"}\n\n"),
         (status = 400, description = "Last-Event-ID is not what it has to be", body = ProblemBody),
         (status = 404, description = "No payload has this request id", body = ProblemBody),

@@ -23,7 +23,7 @@ const LENGTH: usize = DIGEST + 8 + 8;
 pub struct Onward {
     /// `next` of an answer with the same filters and the same order: goes on after that answer's last
     /// row, whatever came since. Not together with `page`.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{32}$")]
     cursor: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use sea_orm::Order;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Choice, FromParams, Params};
+use super::{Choice, FromParams, Params, time};
 use crate::api::problem::Problem;
 use crate::store::entity::Span;
 
@@ -40,7 +40,7 @@ impl From<SortDir> for Order {
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// Which page, counted from 0. No page begins after row 10,000 (`page` times `page_size`).
-    #[param(default = 0, minimum = 0, required = false)]
+    #[param(default = 0, minimum = 0, maximum = 10000, required = false)]
     pub page: u64,
     /// How many rows a page has.
     #[param(default = 10, minimum = 1, maximum = 1000, required = false)]
@@ -96,16 +96,16 @@ macro_rules! window {
         pub struct $window {
             /// Before this instant: RFC 3339 such as `2026-01-31T08:15:30Z`, without a zone for UTC, or
             /// a date alone, such as `2026-01-31`, for its midnight.
-            #[param(value_type = Option<String>)]
+            #[param(schema_with = time::instant_schema)]
             pub $lt: Option<chrono::DateTime<chrono::Utc>>,
             /// At this instant or before it.
-            #[param(value_type = Option<String>)]
+            #[param(schema_with = time::instant_schema)]
             pub $lte: Option<chrono::DateTime<chrono::Utc>>,
             /// After this instant.
-            #[param(value_type = Option<String>)]
+            #[param(schema_with = time::instant_schema)]
             pub $gt: Option<chrono::DateTime<chrono::Utc>>,
             /// At this instant or after it.
-            #[param(value_type = Option<String>)]
+            #[param(schema_with = time::instant_schema)]
             pub $gte: Option<chrono::DateTime<chrono::Utc>>,
         }
 

@@ -20,6 +20,7 @@ pub use cursor::{ListId, Onward, Part};
 pub use id::{ParentId, PathId, host_ids, request_ids};
 pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
 pub use payload::{Known, PayloadFilter};
+pub use time::since_schema;
 
 /// A filter as it was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

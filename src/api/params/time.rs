@@ -1,6 +1,9 @@
 //! Instants in filters.
 
 use chrono::{DateTime, Utc};
+use utoipa::openapi::schema::{
+    AnyOf, AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type,
+};
 
 use super::{Params, refused};
 use crate::api::problem::Problem;
@@ -24,6 +27,35 @@ impl Params {
             refused(name, given, allowed)
         })
     }
+}
+
+/// How the OpenAPI document says what [`Params::instant`] takes, but for the forms that are only there
+/// to forgive.
+pub fn instant_schema() -> Schema {
+    Schema::AnyOf(instant_forms())
+}
+
+fn instant_forms() -> AnyOf {
+    let forms = AnyOfBuilder::new().schema_type(Type::String);
+    forms
+        .item(formatted(KnownFormat::DateTime))
+        .item(formatted(KnownFormat::Date))
+        .build()
+}
+
+/// The same of what [`crate::since::since`] takes; `default` is in force where nothing is asked for.
+pub fn since_schema(default: &str) -> Schema {
+    let mut forms = instant_forms();
+    let ago = ObjectBuilder::new().schema_type(Type::String);
+    let ago = ago.pattern(Some("^[0-9]{1,6}[smhd]$")).build();
+    forms.items.insert(0, ago.into());
+    forms.default = Some(default.into());
+    Schema::AnyOf(forms)
+}
+
+fn formatted(format: KnownFormat) -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.format(Some(SchemaFormat::KnownFormat(format))).build()
 }
 
 fn instant(text: &str) -> Option<DateTime<Utc>> {

@@ -21,15 +21,18 @@ pub struct ChromeTrace {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChromeOtherData)]
 struct OtherData {
     #[schema(example = "0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
     request_id: String,
     /// There are older statuses than these.
+    #[schema(example = false)]
     truncated: bool,
 }
 
 /// `X`: a span with `dur`; `i`: a status, at an instant of its thread (`s`); `M`: a name.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ChromeEvent)]
 struct TraceEvent {
     #[schema(example = "puptoo:inventory")]
     name: String,
@@ -47,21 +50,24 @@ struct TraceEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "t")]
     s: Option<&'static str>,
+    #[schema(example = 1)]
     pid: u32,
+    #[schema(example = 1)]
     tid: u32,
     args: Args,
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ChromeArgs)]
 struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "payload 0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "success")]
     class: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "payload unpacked")]
     status_msg: Option<String>,
 }
 

@@ -1,4 +1,7 @@
 //! OTLP JSON: OpenTelemetry's protocol in the JSON encoding of protobuf, with ids in hex.
+//!
+//! In the OpenAPI document each type has a name of its own: of two with the same name, such as `Status`, the
+//! document holds one, and says nothing. `Value` would be taken for serde_json's, which is anything.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,7 @@ pub struct OtlpTrace {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpResourceSpans)]
 #[serde(rename_all = "camelCase")]
 struct ResourceSpans {
     resource: Resource,
@@ -30,24 +34,29 @@ struct ResourceSpans {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpResource)]
 struct Resource {
     attributes: Vec<Attribute>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpScopeSpans)]
 struct ScopeSpans {
     scope: Scope,
     spans: Vec<Span>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpScope)]
 struct Scope {
     #[schema(example = "payload-tracker")]
     name: &'static str,
+    #[schema(example = "0.1.0")]
     version: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpSpan)]
 #[serde(rename_all = "camelCase")]
 struct Span {
     /// The request id where it is 32 hex digits or a UUID, else made from it.
@@ -57,10 +66,11 @@ struct Span {
     span_id: String,
     /// Left out of the payload's own span.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "8bf994a2bb2578fc")]
     parent_span_id: Option<String>,
     #[schema(example = "puptoo:inventory")]
     name: String,
+    #[schema(example = 1)]
     kind: u8,
     /// In decimal digits.
     #[schema(example = "1769847330250000000")]
@@ -73,6 +83,7 @@ struct Span {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpEvent)]
 #[serde(rename_all = "camelCase")]
 struct Event {
     #[schema(example = "1769847331500000000")]
@@ -85,25 +96,28 @@ struct Event {
 
 /// 0: unset, 1: ok, 2: error.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpStatus)]
 struct Status {
     #[schema(example = 2)]
     code: u8,
     /// Of an error, what the service said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "no space left")]
     message: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpAttribute)]
 struct Attribute {
     #[schema(example = "service.name")]
     key: &'static str,
-    value: Value,
+    value: AnyValue,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OtlpValue, example = json!({"stringValue": "puptoo"}))]
 #[serde(rename_all = "camelCase")]
-enum Value {
+enum AnyValue {
     StringValue(String),
     BoolValue(bool),
 }
@@ -162,7 +176,7 @@ fn root_span(journey: &Journey, trace_id: &str) -> Span {
     if journey.truncated {
         attributes.push(Attribute {
             key: "payload.truncated",
-            value: Value::BoolValue(true),
+            value: AnyValue::BoolValue(true),
         });
     }
     Span {
@@ -233,7 +247,7 @@ fn status(class: Class, said: Option<&Said>) -> Status {
 fn text(key: &'static str, value: &str) -> Attribute {
     Attribute {
         key,
-        value: Value::StringValue(value.to_owned()),
+        value: AnyValue::StringValue(value.to_owned()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::support::{self, Proxy, eventually};
 
 const LIVE: &str = "/statuses/live";
 
-async fn with_lanes(count: i32) -> Api {
+pub async fn with_lanes(count: i32) -> Api {
     let api = Api::start().await;
     lanes(count, &api.database.pool).await;
     api

@@ -1,11 +1,16 @@
 //! The OpenAPI document.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use payload_tracker::api::openapi;
 use serde_json::Value;
+use tokio::time::timeout;
 
+use super::document::{Document, words};
 use super::fixture::Api;
+use super::live::with_lanes;
+use super::stream::{Said, Stream, commit};
 
 #[test]
 fn the_checked_in_document_is_what_the_code_generates() {
@@ -84,7 +89,7 @@ async fn every_documented_parameter_is_read() {
     for (path, item) in paths {
         let concrete = path.replace("{request_id}", "r");
         for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
-            // A stream does not end: its parameters have a test beside it.
+            // A stream does not end: see below.
             if parameter["in"] == "query" && path != "/statuses/live" {
                 let name = parameter["name"].as_str().unwrap();
                 let answer = api.send(&format!("/v1{concrete}?{name}=%01nothing")).await;
@@ -96,8 +101,37 @@ async fn every_documented_parameter_is_read() {
                     .is_some_and(|url| url.contains("%01nothing"));
                 assert!(refused || empty || link, "{path} does not read {name}");
                 assert_eq!(parameter["required"], false, "{path} {name}");
+                for word in words(&parameter["schema"]["enum"]) {
+                    let answer = api.send(&format!("/v1{concrete}?{name}={word}")).await;
+                    assert_eq!(answer.status(), 200, "{path} {name}={word}");
+                }
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_parameter_of_a_stream_is_read() {
+    let api = with_lanes(1).await;
+    let document = Document::of_the_code();
+    let mut deaf = Vec::new();
+    for parameter in document.parameters("/statuses/live") {
+        let name = parameter["name"].as_str().unwrap();
+        let path = format!("/statuses/live?{name}=%01nothing");
+        if parameter["in"] == "query" && api.send(&format!("/v1{path}")).await.status() != 400 {
+            let mut stream = Stream::open(&api, &path, None).await;
+            stream.position().await;
+            deaf.push((name, stream));
+        }
+    }
+    let mut all = Stream::open(&api, "/statuses/live", None).await;
+    all.position().await;
+    commit(&Said::default(), 0, 0..1, &api.database.pool).await;
+    all.status().await;
+    assert_eq!(deaf.len(), 9, "filters that take any text");
+    for (name, mut stream) in deaf {
+        let nothing = timeout(Duration::from_millis(50), stream.status()).await;
+        assert!(nothing.is_err(), "/statuses/live does not read {name}");
     }
 }
 
@@ -143,20 +177,6 @@ fn what_a_parameter_is_filled_in_with_is_its_default() {
         "verbosity=0",
     ];
     assert_eq!(defaults, expected.map(str::to_owned).into());
-}
-
-#[test]
-fn a_limit_is_documented_wherever_there_is_one() {
-    let document: Value = serde_json::from_str(&openapi::printed().unwrap()).unwrap();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        let limited = !["/live", "/ready", "/health"].contains(&path.as_str());
-        let answer = &item["get"]["responses"]["429"];
-        assert_eq!(
-            answer["headers"]["Retry-After"].is_object(),
-            limited,
-            "{path}"
-        );
-    }
 }
 
 #[test]
