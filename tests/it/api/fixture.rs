@@ -1,10 +1,10 @@
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use payload_tracker::api::{App, Archive, Live, Reader, ready_check, router};
 use payload_tracker::config::{self, Database, Environment};
 use payload_tracker::store::session::{self, Role};
 use payload_tracker::telemetry::metrics::ApiMetrics;
+use payload_tracker::telemetry::serve::serve_until;
 use prometheus::Registry;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -63,10 +63,10 @@ impl Api {
         let archive = Archive::new(settings.archive).unwrap();
         let app = App::new(reader, live, metrics.clone(), archive, settings.kibana);
         let service = router(app, ready, &settings.http);
-        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        // Not `stop`: when that is told, streams end and the port stays.
+        tokio::spawn(serve_until(CancellationToken::new(), listener, service));
         Self {
             database,
             metrics,

@@ -2,6 +2,8 @@
 
 mod accounting;
 mod archive;
+mod bad_input;
+mod bad_requests;
 mod broker;
 mod cancel;
 mod connections;
@@ -22,6 +24,7 @@ mod payloads;
 mod probes;
 mod producers;
 mod rate_limit;
+mod raw;
 mod rejects;
 mod replica;
 mod request_log;
@@ -31,4 +34,5 @@ mod stats;
 mod statuses;
 mod stream;
 mod stuck;
+mod surface;
 mod trace;
