@@ -158,10 +158,7 @@ impl Reader {
     where
         Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
     {
-        let session = tokio::select! {
-            begun = timeout_at(deadline, self.sessions.begin()) => begun.map_err(|_| ReadError::Silent)?.map_err(ReadError::of)?,
-            () = gone.cancelled() => return Err(ReadError::Abandoned),
-        };
+        let session = self.begin(deadline, &gone).await?;
         let answered = timeout(SERVER_ANSWERS_WITHIN, self.ask_on(&session, question, gone));
         let answer = answered.await.unwrap_or(Err(ReadError::Silent));
         if answer.is_ok() {
@@ -169,6 +166,26 @@ impl Reader {
             let _ = session.rollback().await;
         }
         answer
+    }
+
+    /// What nobody waits for any more begins to its end: sqlx rolls back what has begun, but not what was
+    /// dropped while it began, and the session would go to the next one with a transaction open.
+    async fn begin(
+        &self,
+        deadline: Instant,
+        gone: &CancellationToken,
+    ) -> Result<DatabaseTransaction, ReadError> {
+        let sessions = self.sessions.clone();
+        let mut begun = Box::pin(async move { sessions.begin().await });
+        let error = tokio::select! {
+            begun = timeout_at(deadline, &mut begun) => match begun {
+                Ok(begun) => return begun.map_err(ReadError::of),
+                Err(_) => ReadError::Silent,
+            },
+            () = gone.cancelled() => ReadError::Abandoned,
+        };
+        tokio::spawn(begun);
+        Err(error)
     }
 
     async fn ask_on<T, Q>(

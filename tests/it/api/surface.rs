@@ -61,6 +61,11 @@ impl Route {
         self.answers.contains(&status)
     }
 
+    /// Whether it is outside the mounts.
+    pub fn is_probe(&self) -> bool {
+        self.mount.is_empty()
+    }
+
     /// Whether it asks the database whatever it is asked.
     pub fn reads(&self) -> bool {
         self.may_answer(503)
