@@ -57,7 +57,7 @@ impl Api {
         let stop = CancellationToken::new();
         let live = session::connect(config, Role::Api);
         let live = Reader::new(live, spare.clone(), metrics.db_seconds.clone());
-        let live = Live::new(live, stop.clone());
+        let live = Live::new(live, metrics.clone(), stop.clone());
         let reader = Reader::new(sessions, spare, metrics.db_seconds.clone());
         let ready = ready_check(&reader);
         let archive = Archive::new(settings.archive).unwrap();
