@@ -24,6 +24,9 @@ async fn running(pool: &PgPool) -> i64 {
 /// Far less than the 1 s after which the sessions' lock timeout ends a statement by itself.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
+/// Less than the 5 s after which the server ends a session that idles in a transaction.
+const SOON: Duration = Duration::from_secs(3);
+
 /// The task that looks for what is new belongs to all listeners: it ends after its look.
 const LOOKS_UNTIL: Duration = Duration::from_secs(6);
 
@@ -116,20 +119,20 @@ async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
     .fetch_all(pool)
     .await
     .unwrap();
-    signal("-STOP", &sessions);
+    let stopped = Stopped::all(sessions);
     let port = api.url.rsplit(':').next().unwrap().parse().unwrap();
     let request = tokio::spawn(api.request("/v1/payloads/r").send());
-    eventually("it waits for the transaction", AT_ONCE, || async {
+    eventually("it waits for the transaction", SOON, || async {
         sockets::unread(api.database.config().port).then_some(())
     })
     .await;
     request.abort();
-    eventually("the API knows that it has gone", AT_ONCE, || async {
+    eventually("the API knows that it has gone", SOON, || async {
         (sockets::open(port) == 0).then_some(())
     })
     .await;
-    signal("-CONT", &sessions);
-    eventually("no transaction is open", AT_ONCE, || async {
+    drop(stopped);
+    eventually("no transaction is open", SOON, || async {
         let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                     AND application_name = 'pt-api' AND state <> 'idle'";
         let open: i64 = query_scalar(open).fetch_one(pool).await.unwrap();
@@ -138,8 +141,25 @@ async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
     .await;
 }
 
-fn signal(signal: &str, processes: &[i32]) {
-    let processes = processes.iter().map(i32::to_string);
-    let done = Command::new("kill").arg(signal).args(processes).status();
-    assert!(done.unwrap().success());
+/// Processes of the server that do nothing until this is dropped.
+struct Stopped(Vec<i32>);
+
+impl Stopped {
+    fn all(processes: Vec<i32>) -> Self {
+        let stopped = Self(processes);
+        assert!(stopped.signal("-STOP"));
+        stopped
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        let processes = self.0.iter().map(i32::to_string);
+        let done = Command::new("kill").arg(signal).args(processes).status();
+        done.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
 }
