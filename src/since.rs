@@ -1,6 +1,6 @@
 //! Moments as people name them: an instant, or how long ago.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use crate::status::parse_date;
 
@@ -8,11 +8,12 @@ use crate::status::parse_date;
 pub const FORMS: &str = "a time (RFC 3339, such as 2026-01-31T08:15:30Z, or a date) or how long ago (such as 90m, 24h, 7d)";
 
 /// RFC 3339 (without a zone UTC), a date alone for its midnight, or a whole number of seconds,
-/// minutes, hours or days before `now`: `30s`, `90m`, `24h`, `7d`.
+/// minutes, hours or days before `now`: `30s`, `90m`, `24h`, `7d`; no earlier than the year 0.
 pub fn since(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Some(ago) = duration(text) {
-        return now.checked_sub_signed(ago);
+        // Not before what a date can name: PostgreSQL's times end some thousand years earlier.
+        return now.checked_sub_signed(ago).filter(|at| at.year() >= 0);
     }
     parse_date(text).or_else(|| parse_date(&format!("{text}T00:00:00Z")))
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::identity;
-use super::params::{ParentId, PathId};
-use super::problem::{Problem, ProblemBody};
+use super::params::{MOST_SHOWN, ParentId, PathId};
+use super::problem::{Problem, ProblemBody, shown};
 use super::router::mount_of;
 use super::storage_broker::{BrokerError, StorageBroker};
 use crate::config;
@@ -97,8 +97,10 @@ pub async fn link(
 fn uuid(given: &str, app: &App) -> Result<String, Problem> {
     canonical_uuid(given).ok_or_else(|| {
         app.metrics.invalid_request_ids.inc();
-        let shown: String = given.chars().take(100).collect();
-        Problem::BadParameter(format!("request_id {shown:?} is not a UUID"))
+        Problem::BadParameter(format!(
+            "request_id {:?} is not a UUID",
+            shown(given, MOST_SHOWN)
+        ))
     })
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::params::{Asked, Filter, FromParams, Params, ParentId, request_ids};
+use super::params::{Asked, FromParams, Params, ParentId, request_ids};
 use super::problem::{Problem, ProblemBody};
 use crate::config;
 use crate::status::canonical_request_id;
@@ -24,14 +24,13 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 #[into_params(parameter_in = Query)]
 pub struct KibanaQuery {
     /// Only what this service logged, by the name it logs under.
-    #[param(value_type = Option<String>)]
-    service: Filter<String>,
+    service: Option<String>,
 }
 
 impl FromParams for KibanaQuery {
     fn from_params(params: &Params) -> Result<Self, Problem> {
         Ok(Self {
-            service: params.text("service"),
+            service: params.get("service").map(str::to_owned),
         })
     }
 }
@@ -69,13 +68,9 @@ pub async fn link(
         app.metrics.invalid_request_ids.inc();
         return Err(Problem::PayloadNotFound(given));
     }
-    let service = match &query.service {
-        Filter::One(service) => Some(service.as_str()),
-        Filter::Any | Filter::Nothing => None,
-    };
     let id = canonical_request_id(given.trim());
     Ok(Json(KibanaLink {
-        url: url(&app.kibana, &id, service),
+        url: url(&app.kibana, &id, query.service.as_deref()),
     }))
 }
 

@@ -1,5 +1,7 @@
 //! Errors as the API answers them: one enum, one status for each case, one form for all.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +10,17 @@ use utoipa::ToSchema;
 
 /// What a client that found the service unable to answer may wait before it asks again, seconds.
 const RETRY_AFTER: u64 = 3;
+
+/// Characters of an id or a path that are repeated to who sent it. No id that is stored is longer.
+const LONGEST_ID: usize = 300;
+
+/// The first characters of what a client sent, which knows the rest.
+pub fn shown(given: &str, characters: usize) -> Cow<'_, str> {
+    match given.char_indices().nth(characters) {
+        None => given.into(),
+        Some((end, _)) => format!("{}... ({} bytes)", &given[..end], given.len()).into(),
+    }
+}
 
 /// Everything the API answers but success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,15 +31,15 @@ pub enum Problem {
     /// The database gave up on a list after 2 s; names the parameters that narrow it.
     #[error("this takes the database longer than 2 s: narrow it by {0}, or by another filter")]
     TooWide(&'static str),
-    #[error("payload with id: {0} not found")]
+    #[error("payload with id: {} not found", shown(.0, LONGEST_ID))]
     PayloadNotFound(String),
-    #[error("reject with id: {0} not found")]
+    #[error("reject with id: {} not found", shown(.0, LONGEST_ID))]
     RejectNotFound(String),
-    #[error("the archive of payload with id: {0} not found")]
+    #[error("the archive of payload with id: {} not found", shown(.0, LONGEST_ID))]
     ArchiveNotFound(String),
-    #[error("there is nothing at {0}")]
+    #[error("there is nothing at {}", shown(.0, LONGEST_ID))]
     RouteNotFound(String),
-    #[error("{0} is not allowed here")]
+    #[error("{} is not allowed here: use GET or HEAD", shown(.0.as_str(), LONGEST_ID))]
     MethodNotAllowed(Method),
     /// Who asks is not known; the text says what is wrong.
     #[error("{0}")]

@@ -231,10 +231,7 @@ impl Reader {
     where
         Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
     {
-        let session = tokio::select! {
-            begun = timeout_at(deadline, sessions.begin()) => begun.map_err(|_| ReadError::Silent)?.map_err(ReadError::of)?,
-            () = gone.cancelled() => return Err(ReadError::Abandoned),
-        };
+        let session = begin(sessions.clone(), deadline, &gone).await?;
         let answered = timeout(SERVER_ANSWERS_WITHIN, self.ask_on(&session, question, gone));
         let answer = answered.await.unwrap_or(Err(ReadError::Silent));
         if answer.is_ok() {
@@ -275,6 +272,25 @@ impl Reader {
             tracing::warn!(%error, "a query that nobody waits for could not be cancelled");
         }
     }
+}
+
+/// What nobody waits for any more begins to its end: sqlx rolls back what has begun, but not what was
+/// dropped while it began, and the session would go to the next one with a transaction open.
+async fn begin(
+    sessions: DatabaseConnection,
+    deadline: Instant,
+    gone: &CancellationToken,
+) -> Result<DatabaseTransaction, ReadError> {
+    let mut begun = Box::pin(async move { sessions.begin().await });
+    let error = tokio::select! {
+        begun = timeout_at(deadline, &mut begun) => match begun {
+            Ok(begun) => return begun.map_err(ReadError::of),
+            Err(_) => ReadError::Silent,
+        },
+        () = gone.cancelled() => ReadError::Abandoned,
+    };
+    tokio::spawn(begun);
+    Err(error)
 }
 
 async fn backend_pid(session: &DatabaseTransaction) -> Result<i32, DbErr> {

@@ -60,10 +60,14 @@ fn docs() -> Router<App> {
     Router::from(pages).layer(from_fn(say_what_is_missing))
 }
 
-/// Swagger UI answers a file that it does not have with a 404 without a body.
+/// Swagger UI answers a file that it does not have with a 404 without a body, and a name that is not UTF-8
+/// with a 400 in words of its own.
 async fn say_what_is_missing(uri: Uri, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    if response.status() == StatusCode::NOT_FOUND {
+    if matches!(
+        response.status(),
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST
+    ) {
         return route_not_found(uri).await.into_response();
     }
     response

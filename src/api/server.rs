@@ -58,7 +58,11 @@ pub async fn serve(settings: config::Api, stop: CancellationToken) -> Result<(),
         max_connections: LIVE_SESSIONS,
         ..database
     };
-    let live = Live::new(self::reader(&of_live, 0, &metrics), stop.clone());
+    let live = Live::new(
+        self::reader(&of_live, 0, &metrics),
+        metrics.clone(),
+        stop.clone(),
+    );
     let ready = ready_check(&reader);
     let public = router(
         App::new(reader, live, metrics, Archive::new(archive)?, kibana),

@@ -116,7 +116,8 @@ impl From<StuckPayload> for StuckExample {
 /// What is stuck
 ///
 /// Payloads in the verdict `stuck` (see `/explain/{id}`), by the step they are stuck before, or in.
-/// Each is looked at 2 minutes after it was first stored, and about each minute as long as it is in progress.
+/// Each is looked at 2 minutes after it was first stored, about each minute as long as it is in progress, and
+/// within 2 minutes of what is said of it later.
 #[utoipa::path(
     get, path = "/stuck", tag = "payloads", operation_id = "getStuck",
     params(StuckQuery),

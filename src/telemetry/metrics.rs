@@ -238,6 +238,10 @@ pub struct ApiMetrics {
     pub invalid_request_ids: IntCounter,
     /// Seconds a question to the database took, failed ones included.
     pub db_seconds: Histogram,
+    /// Streams of server-sent events that are open.
+    pub listeners: IntGauge,
+    /// Streams that this side ended, by why.
+    pub listeners_cut_off: IntCounterVec,
 }
 
 impl ApiMetrics {
@@ -261,6 +265,15 @@ impl ApiMetrics {
                 &[
                     0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
                 ],
+            )?,
+            listeners: new.gauge(
+                "payload_tracker_live_listeners",
+                "Streams of server-sent events that are open",
+            )?,
+            listeners_cut_off: new.counters(
+                "payload_tracker_live_listeners_cut_off",
+                "Streams of server-sent events that the service ended, by why",
+                &["reason"],
             )?,
         })
     }

@@ -3,4 +3,5 @@
 pub mod logs;
 pub mod metrics;
 pub mod probes;
+pub mod progress;
 pub mod serve;

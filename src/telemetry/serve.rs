@@ -16,12 +16,17 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::progress::{Progressing, Stalled};
+
 /// How long open requests may take to end once the process is told to (contract, section 2).
 const ENDS_WITHIN: Duration = Duration::from_secs(9);
 
 /// What a client may take for the head of a request, and for thinking of the next one: else whoever sends a
 /// byte now and then would hold a connection for ever.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of its answer: else whoever never reads would hold it for ever.
+const TAKES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's head.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -58,7 +63,8 @@ pub async fn listen(name: &'static str, port: u16) -> Result<TcpListener, Listen
 /// Serves until `stop`, then lets open requests end for up to 9 s. Requests know their peer's address.
 ///
 /// A connection whose request head takes longer than 30 s, a first one or a later one, is closed; a head of
-/// more than 64 KiB is a 431.
+/// more than 64 KiB is a 431. One that takes nothing of its answer for 30 s is closed too; requests know by
+/// [`Stalled`] that theirs was.
 pub async fn serve_until(stop: CancellationToken, listener: TcpListener, router: Router) {
     let connections = GracefulShutdown::new();
     loop {
@@ -113,8 +119,11 @@ fn connection(
 ) -> impl GracefulConnection<Error = hyper::Error> {
     // Small answers are not held back for more to come.
     stream.set_nodelay(true).ok();
+    let stalled = Stalled::default();
+    let stream = Progressing::new(stream, TAKES_WITHIN, stalled.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(stalled.clone());
         router.clone().oneshot(request)
     });
     http1::Builder::new()

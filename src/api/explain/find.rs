@@ -254,7 +254,7 @@ async fn cause(
         service: status.step.service,
         fingerprint: fingerprint.hash,
     };
-    let similar = failures::similar(kind, now, db).await?;
+    let similar = failures::similar(kind, &subject.payloads, now, db).await?;
     Ok(Some(Cause {
         status,
         message,

@@ -14,9 +14,6 @@ use crate::explain::{
 };
 use crate::store::entity::payloads;
 
-/// Within this others count as failing at the same time.
-const LAST_HOUR: TimeDelta = TimeDelta::hours(1);
-
 /// What is told about `facts`, in which `names` has all names.
 pub fn explanation(facts: Facts, names: &NamesById, now: DateTime<Utc>) -> Explanation {
     let teller = Teller { names, now };
@@ -89,14 +86,10 @@ impl Teller<'_> {
             message: cause.message,
             fingerprint: cause.fingerprint.text,
             fingerprint_id: Fingerprint::hex(cause.fingerprint.hash),
-            similar: cause.similar.map(|similar| {
-                // Whether this payload is among them.
-                let counted = date <= similar.last_seen && date >= self.now - LAST_HOUR;
-                SimilarFailures {
-                    payloads_last_hour: (similar.payloads - i64::from(counted)).max(0),
-                    first_seen: Instant(similar.first_seen),
-                    last_seen: Instant(similar.last_seen),
-                }
+            similar: cause.similar.map(|similar| SimilarFailures {
+                payloads_last_hour: similar.payloads,
+                first_seen: Instant(similar.first_seen),
+                last_seen: Instant(similar.last_seen),
             }),
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::batch::{Chunk, Event};
 use super::missed::{Missed, Piece};
 use super::position::Position;
+use super::presence::{End, Line, Presence};
 use super::watch::Watch;
 use super::{Ear, Live};
 use crate::api::render;
@@ -27,11 +28,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// How soon a client comes back, unless it has a mind of its own.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Why a stream ends.
-const TOO_SLOW: &str = "too slow";
-const STOPPING: &str = "the service stops";
-const BROKEN: &str = "the service met a defect";
 
 /// What a request waits on.
 pub struct Listener {
@@ -48,30 +44,41 @@ pub struct Listener {
     /// The listener has the id of `position`.
     is_told: bool,
     beat: Instant,
-    has_ended: bool,
+    presence: Presence,
+}
+
+/// How a listener comes.
+pub struct Joining {
+    pub(super) ear: Ear,
+    pub line: Line,
+    /// The last event's id, of one that comes back.
+    pub came_from: Option<Position>,
 }
 
 /// What came next.
 enum Next {
     Chunk(Arc<Chunk>),
     Beat,
-    End(&'static str),
+    End(End),
 }
 
 impl Listener {
-    /// `came_from`: the last event's id, of one that comes back. `first`: what is told before anything
-    /// else.
+    /// `first`: what is told before anything else.
     pub(super) fn new(
         live: Live,
         watch: Watch,
-        ear: Ear,
-        came_from: Option<Position>,
+        Joining {
+            ear,
+            line,
+            came_from,
+        }: Joining,
         first: impl IntoIterator<Item = Event>,
     ) -> Self {
         let position = Arc::clone(&ear.told.position);
         let missed = came_from.map(|from| Missed::between(from, Arc::clone(&position)));
         let mut waiting: VecDeque<_> = first.into_iter().map(|event| status(&event)).collect();
         waiting.push_front(sse::Event::default().retry(RETRY));
+        let presence = Presence::begin(live.0.metrics.clone(), line);
         let mut listener = Self {
             live,
             watch,
@@ -82,7 +89,7 @@ impl Listener {
             position,
             is_told: false,
             beat: Instant::now() + BEAT,
-            has_ended: false,
+            presence,
         };
         if listener.missed.is_none() {
             listener.tell_position();
@@ -103,7 +110,7 @@ impl Listener {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            if self.has_ended {
+            if self.presence.has_ended() {
                 return None;
             }
             if self.missed.is_some() {
@@ -138,11 +145,11 @@ impl Listener {
     async fn hear(&mut self) {
         let next = tokio::select! {
             biased;
-            () = self.live.0.stop.cancelled() => Next::End(STOPPING),
+            () = self.live.0.stop.cancelled() => Next::End(End::Stopping),
             heard = self.ear.chunks.recv() => match heard {
                 Ok(chunk) => Next::Chunk(chunk),
-                Err(RecvError::Lagged(_)) => Next::End(TOO_SLOW),
-                Err(RecvError::Closed) => Next::End(BROKEN),
+                Err(RecvError::Lagged(_)) => Next::End(End::TooSlow),
+                Err(RecvError::Closed) => Next::End(End::Broken),
             },
             () = sleep_until(self.beat) => Next::Beat,
         };
@@ -156,7 +163,7 @@ impl Listener {
                     self.tell_position();
                 }
             }
-            Next::End(reason) => self.end(reason),
+            Next::End(end) => self.end(end),
         }
     }
 
@@ -166,7 +173,7 @@ impl Listener {
         };
         let piece = tokio::select! {
             biased;
-            () = self.live.0.stop.cancelled() => return self.end(STOPPING),
+            () = self.live.0.stop.cancelled() => return self.end(End::Stopping),
             // Apart, for it is large, and most listeners never need it.
             piece = Box::pin(missed.next(&self.watch, &self.live.0)) => piece,
         };
@@ -198,11 +205,11 @@ impl Listener {
         self.is_told = true;
     }
 
-    fn end(&mut self, reason: &str) {
-        let end = json!({ "reason": reason }).to_string();
+    fn end(&mut self, end: End) {
+        let said = json!({ "reason": end.reason() }).to_string();
         self.waiting
-            .push_back(sse::Event::default().event("end").data(end));
-        self.has_ended = true;
+            .push_back(sse::Event::default().event("end").data(said));
+        self.presence.end(end);
     }
 }
 

@@ -12,6 +12,7 @@ mod lanes;
 mod listener;
 mod missed;
 mod position;
+mod presence;
 mod query;
 pub mod routes;
 mod tail;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::names::Names;
 use super::problem::Problem;
 use super::reading::Reader;
+use crate::telemetry::metrics::ApiMetrics;
 use batch::Chunk;
 use tail::{Tailer, Told};
 
@@ -46,6 +48,7 @@ pub struct Live(Arc<Shared>);
 /// What the tailer and the listeners share.
 struct Shared {
     reader: Reader,
+    metrics: ApiMetrics,
     names: Names,
     stop: CancellationToken,
     catching_up: Semaphore,
@@ -67,9 +70,10 @@ struct Ear {
 
 impl Live {
     /// `reader` reads from the primary. Streams end when `stop` is cancelled.
-    pub fn new(reader: Reader, stop: CancellationToken) -> Self {
+    pub fn new(reader: Reader, metrics: ApiMetrics, stop: CancellationToken) -> Self {
         Self(Arc::new(Shared {
             reader,
+            metrics,
             names: Names::default(),
             stop,
             catching_up: Semaphore::new(CATCHING_UP),

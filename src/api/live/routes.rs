@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 
 use super::Live;
 use super::batch::{Batch, Event};
-use super::listener::{BEAT, Listener};
+use super::listener::{BEAT, Joining, Listener};
 use super::position::Position;
+use super::presence::Line;
 use super::query::LiveQuery;
 use super::watch::Watch;
 use crate::api::app::App;
@@ -112,10 +113,15 @@ pub async fn statuses(
     State(app): State<App>,
     Asked(query): Asked<LiveQuery>,
     LastEventId(came_from): LastEventId,
+    line: Line,
 ) -> Result<Response, Problem> {
     let ear = app.live.listen().await?;
-    let watch = Watch::All(Box::new(query));
-    let listener = Listener::new(app.live, watch, ear, came_from, []);
+    let joining = Joining {
+        ear,
+        line,
+        came_from,
+    };
+    let listener = Listener::new(app.live, Watch::All(Box::new(query)), joining, []);
     Ok(streamed(listener))
 }
 
@@ -141,6 +147,7 @@ pub async fn payload(
     State(app): State<App>,
     ParentId(given): ParentId,
     LastEventId(came_from): LastEventId,
+    line: Line,
 ) -> Result<Response, Problem> {
     let Some(forms) = request_ids(&given) else {
         app.metrics.invalid_request_ids.inc();
@@ -158,7 +165,12 @@ pub async fn payload(
     }
     // What is beyond is told in its turn.
     events.retain(|event| ear.told.position.is_past(event.origin));
-    let listener = Listener::new(app.live, Watch::Payload(ids), ear, came_from, events);
+    let joining = Joining {
+        ear,
+        line,
+        came_from,
+    };
+    let listener = Listener::new(app.live, Watch::Payload(ids), joining, events);
     Ok(streamed(listener))
 }
 

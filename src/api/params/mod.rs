@@ -7,20 +7,22 @@ mod list;
 mod payload;
 mod time;
 
-use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use url::form_urlencoded;
 
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 
 pub use cursor::{ListId, Onward, Part};
 pub use id::{ParentId, PathId, host_ids, request_ids};
 pub use list::{CreatedWithin, DatedWithin, Page, ReceivedWithin, SortDir};
 pub use payload::{Known, PayloadFilter};
 pub use time::since_schema;
+
+/// Characters of a value that are repeated to who sent it.
+pub const MOST_SHOWN: usize = 100;
 
 /// A filter as it was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +85,8 @@ impl Params {
         )
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// As it was sent.
+    pub fn get(&self, name: &str) -> Option<&str> {
         let (_, first) = self.0.iter().find(|(known, _)| known == name)?;
         Some(first.as_str()).filter(|value| !value.is_empty())
     }
@@ -175,11 +178,10 @@ fn whole_number(allowed: &RangeInclusive<u64>) -> String {
 
 /// A parameter that is not what it has to be.
 fn refused(name: &str, given: &str, allowed: &str) -> Problem {
-    let mut shown: String = given.chars().take(100).collect();
-    if shown.len() < given.len() {
-        let _ = write!(shown, "... ({} bytes)", given.len());
-    }
-    Problem::BadParameter(format!("{name} {shown:?} is not {allowed}"))
+    Problem::BadParameter(format!(
+        "{name} {:?} is not {allowed}",
+        shown(given, MOST_SHOWN)
+    ))
 }
 
 /// What a route may be asked, read from the query string.

@@ -1,4 +1,4 @@
-//! A row of the list.
+//! A status as it is answered.
 
 use std::borrow::Cow;
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QuerySelect, Select};
 
-use super::DATE_AHEAD_OF_STORED;
+use super::query::DATE_AHEAD_OF_STORED;
 use crate::api::app::App;
 use crate::api::list::COUNTED_TO;
 use crate::api::params::PayloadFilter;
@@ -25,6 +25,11 @@ type Rows = Vec<payload_statuses::Model>;
 
 pub type Statuses = Select<payload_statuses::Entity>;
 
+/// Makes a page of what matches.
+pub trait PageOf: Fn(Statuses) -> Statuses + Clone + Send + Sync + 'static {}
+
+impl<P: Fn(Statuses) -> Statuses + Clone + Send + Sync + 'static> PageOf for P {}
+
 /// What is looked for.
 #[derive(Clone)]
 pub struct Search<P> {
@@ -36,7 +41,6 @@ pub struct Search<P> {
     pub dates: Span,
     /// More of them, for the page.
     pub begins: Span,
-    /// Makes a page of what matches.
     pub page: P,
     /// Rows of a full page, if the latest by date come first.
     pub latest_first: Option<u64>,
@@ -51,10 +55,7 @@ pub struct Found {
     pub count: Capped,
 }
 
-impl<P> Search<P>
-where
-    P: Fn(Statuses) -> Statuses + Clone + Send + Sync + 'static,
-{
+impl<P: PageOf> Search<P> {
     /// # Errors
     /// [`ReadError`].
     pub async fn run(self, app: &App) -> Result<Found, ReadError> {

@@ -4,11 +4,12 @@
 //! read, so it does not matter in which order statuses were committed, nor how late they came.
 
 mod minute;
+mod own;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sea_orm::sqlx::{self, PgConnection};
 
 use super::{REACH, all_classes, hour_of, touched};
@@ -66,6 +67,12 @@ pub async fn refresh(session: &mut PgConnection, now: DateTime<Utc>) -> Result<u
             .await?;
     }
     Ok(minutes)
+}
+
+/// The beginning of the minute that `at` lies in.
+fn minute_of(at: DateTime<Utc>) -> DateTime<Utc> {
+    // Fails only for instants some 300,000 years from now.
+    at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(at)
 }
 
 /// The latest first.

@@ -2,14 +2,16 @@
 //!
 //! Each payload is looked at once, [`FIRST_LOOK`] after it was first stored. If it is in progress or
 //! stuck then, it is looked at again, about each minute, until it succeeded, failed, or nothing is
-//! known of it any more.
+//! known of it any more. It is looked at again, too, when something more was heard of it.
 
+mod heard;
 mod look;
 mod report;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sqlx::{self, PgConnection};
 
+use heard::look_at_heard;
 use look::Looker;
 pub use report::{Stop, StuckPayload, Summary, stuck};
 
@@ -77,7 +79,12 @@ pub async fn refresh(session: &mut PgConnection, now: DateTime<Utc>) -> Result<b
     let looker = Looker::new(session, now).await?;
     let more_open = look_again(session, &looker, now).await?;
     let more_new = look_at_new(session, &looker, old_enough).await?;
-    Ok(more_open || more_new)
+    let more_heard = look_at_heard(session, &looker, now).await?;
+    Ok(more_open || more_new || more_heard)
+}
+
+async fn count_open(session: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(COUNT).fetch_one(session).await
 }
 
 async fn look_at_new(
@@ -89,8 +96,7 @@ async fn look_at_new(
         .bind(old_enough)
         .fetch_one(&mut *session)
         .await?;
-    let open: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *session).await?;
-    let mut room = MOST_OPEN - open;
+    let mut room = MOST_OPEN - count_open(session).await?;
     for _ in 0..PAGES {
         let payloads: Vec<i64> = sqlx::query_scalar(NEW)
             .bind(from)

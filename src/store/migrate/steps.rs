@@ -72,6 +72,7 @@ fn all(progress: &Progress) -> Vec<Box<dyn MigrationTrait>> {
         sql!("0011_upkeep"),
         sql!("0012_odd_offsets"),
         sql!("0013_explain"),
+        sql!("0014_heard"),
     ]
 }
 

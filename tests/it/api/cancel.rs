@@ -1,12 +1,14 @@
 //! A client that goes away has its query cancelled.
 
+use std::process::Command;
 use std::time::Duration;
 
 use sea_orm::sqlx::{PgPool, query_scalar, raw_sql};
 
 use super::fixture::Api;
 use super::rows::{Payload, Status};
-use crate::support::eventually;
+use super::surface::{REQUEST, routes};
+use crate::support::{eventually, sockets};
 
 /// Statements of the API that run now.
 async fn running(pool: &PgPool) -> i64 {
@@ -22,33 +24,54 @@ async fn running(pool: &PgPool) -> i64 {
 /// Far less than the 1 s after which the sessions' lock timeout ends a statement by itself.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
+/// Less than the 5 s after which the server ends a session that idles in a transaction.
+const SOON: Duration = Duration::from_secs(3);
+
+/// The task that looks for what is new belongs to all listeners: it ends after its look.
+const LOOKS_UNTIL: Duration = Duration::from_secs(6);
+
+/// Whoever asks anything waits.
+const LOCK: &str = "LOCK TABLE payloads, payload_statuses, rejects, consumer_offsets, producer_hours, failures, \
+    failure_minutes, open_payloads";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_query_of_a_client_that_went_away_is_cancelled() {
+async fn the_query_of_a_client_that_went_away_is_cancelled_on_every_route() {
     let api = Api::start().await;
     let pool = &api.database.pool;
-    let id = Payload::of("r").put(pool).await;
+    let id = Payload::of(REQUEST).put(pool).await;
     Status::of(id, "ingress", "received", "2026-01-31T08:00:00Z")
         .put(pool)
         .await;
     // Both pools have their sessions before the clock runs.
     api.json("/payloads").await;
-    for (path, statements) in [
-        ("/v1/payloads", 2),
-        ("/v1/statuses", 2),
-        ("/v1/payloads/r", 1),
-    ] {
+    let lists = [
+        "/v1/statuses?page_size=1000&format=csv",
+        "/v1/payloads?page_size=1000&format=csv",
+    ];
+    let mut asked: Vec<_> = lists.map(|list| (list.to_owned(), AT_ONCE)).into();
+    for route in routes()
+        .iter()
+        .filter(|route| route.reads() && !route.is_probe())
+    {
+        let within = if route.is_stream {
+            LOOKS_UNTIL
+        } else {
+            AT_ONCE
+        };
+        asked.push((route.target(), within));
+    }
+    for (target, within) in asked {
         let mut holder = pool.begin().await.unwrap();
-        raw_sql("LOCK TABLE payloads, payload_statuses")
-            .execute(&mut *holder)
-            .await
-            .unwrap();
-        let request = tokio::spawn(api.request(path).send());
-        eventually("the query waits for the lock", AT_ONCE, || async {
-            (running(pool).await == statements).then_some(())
+        raw_sql(LOCK).execute(&mut *holder).await.unwrap();
+        let request = tokio::spawn(api.request(&target).send());
+        let waits = format!("{target} waits for the lock");
+        eventually(&waits, within, || async {
+            (running(pool).await > 0).then_some(())
         })
         .await;
         request.abort();
-        eventually("the query is cancelled", AT_ONCE, || async {
+        let cancelled = format!("{target} is cancelled");
+        eventually(&cancelled, within, || async {
             (running(pool).await == 0).then_some(())
         })
         .await;
@@ -81,4 +104,62 @@ async fn the_queries_of_other_clients_go_on() {
     .await;
     holder.rollback().await.unwrap();
     assert_eq!(staying.await.unwrap().unwrap().status(), 200);
+}
+
+/// A transaction that is begun and not waited for any more is ended by nobody but who began it: the session
+/// would go back to the pool with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
+    let api = Api::start().await;
+    let pool = &api.database.pool;
+    assert_eq!(api.problem("/payloads/nobody").await.0, 404);
+    let sessions: Vec<i32> = query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pt-api'",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let stopped = Stopped::all(sessions);
+    let port = api.url.rsplit(':').next().unwrap().parse().unwrap();
+    let request = tokio::spawn(api.request("/v1/payloads/r").send());
+    eventually("it waits for the transaction", SOON, || async {
+        sockets::unread(api.database.config().port).then_some(())
+    })
+    .await;
+    request.abort();
+    eventually("the API knows that it has gone", SOON, || async {
+        (sockets::open(port) == 0).then_some(())
+    })
+    .await;
+    drop(stopped);
+    eventually("no transaction is open", SOON, || async {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                    AND application_name = 'pt-api' AND state <> 'idle'";
+        let open: i64 = query_scalar(open).fetch_one(pool).await.unwrap();
+        (open == 0).then_some(())
+    })
+    .await;
+}
+
+/// Processes of the server that do nothing until this is dropped.
+struct Stopped(Vec<i32>);
+
+impl Stopped {
+    fn all(processes: Vec<i32>) -> Self {
+        let stopped = Self(processes);
+        assert!(stopped.signal("-STOP"));
+        stopped
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        let processes = self.0.iter().map(i32::to_string);
+        let done = Command::new("kill").arg(signal).args(processes).status();
+        done.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
 }

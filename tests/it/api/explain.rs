@@ -250,6 +250,31 @@ async fn a_failure_is_told_with_its_message_and_those_like_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_does_not_count_is_not_taken_away() {
+    let world = World::new().await;
+    for (request, ago) in [
+        ("a", 900),
+        ("b", 800),
+        ("again", 65 * 60),
+        ("again", 600),
+        ("edge", 3_590),
+    ] {
+        let failed = failing("no space on /a: 1 kB needed", &world, ago);
+        world.say(&known(request), failed).await;
+    }
+    world.learn().await;
+    for (request, others) in [
+        ("a", 2),
+        ("again", 3),
+        // The minute that the hour begins in counts as a whole.
+        ("edge", 2),
+    ] {
+        let similar = &world.explain(request).await["why"]["similar"];
+        assert_eq!(similar["payloads_last_hour"], others, "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_says_what_a_status_means() {
     let world = World::new().await;
     world

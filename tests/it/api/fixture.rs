@@ -1,9 +1,9 @@
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use payload_tracker::api::{App, Archive, Live, Reader, Sessions, ready_check, router};
 use payload_tracker::config::{self, Database, Environment};
 use payload_tracker::telemetry::metrics::ApiMetrics;
+use payload_tracker::telemetry::serve::serve_until;
 use prometheus::Registry;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -53,16 +53,16 @@ impl Api {
         let metrics = ApiMetrics::new(&Registry::new()).unwrap();
         let stop = CancellationToken::new();
         let reader = || Reader::new(Sessions::with(config, 0), metrics.db_seconds.clone());
-        let live = Live::new(reader(), stop.clone());
+        let live = Live::new(reader(), metrics.clone(), stop.clone());
         let reader = reader();
         let ready = ready_check(&reader);
         let archive = Archive::new(settings.archive).unwrap();
         let app = App::new(reader, live, metrics.clone(), archive, settings.kibana);
         let service = router(app, ready, &settings.http);
-        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        // Not `stop`: when that is told, streams end and the port stays.
+        tokio::spawn(serve_until(CancellationToken::new(), listener, service));
         Self {
             database,
             metrics,

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::document::{Document, words};
 use super::fixture::Api;
-use super::live::with_lanes;
+use super::stream::with_lanes;
 use super::stream::{Said, Stream, commit};
 
 #[test]

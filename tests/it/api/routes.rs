@@ -110,7 +110,10 @@ async fn another_method_is_a_405_in_json() {
             assert_eq!(response.headers()["allow"], "GET,HEAD", "{path}");
             assert_eq!(
                 problem(response).await,
-                (405, format!("{method} is not allowed here")),
+                (
+                    405,
+                    format!("{method} is not allowed here: use GET or HEAD")
+                ),
                 "{path}"
             );
         }

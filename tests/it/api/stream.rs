@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Response;
-use sea_orm::sqlx::{PgConnection, PgPool, query, query_scalar};
+use sea_orm::sqlx::{PgConnection, PgPool, query, query_scalar, raw_sql};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -220,5 +220,34 @@ pub async fn commit(said: &Said, lane: i32, offsets: std::ops::Range<i64>, pool:
     }
     let count = offsets.end - offsets.start;
     advance(lane, offsets.end, count, &mut transaction).await;
+    transaction.commit().await.unwrap();
+}
+
+pub const LIVE: &str = "/statuses/live";
+
+/// With so many lanes, which stand at 0.
+pub async fn with_lanes(count: i32) -> Api {
+    let api = Api::start().await;
+    lanes(count, &api.database.pool).await;
+    api
+}
+
+/// Messages of 200 kB each, more than a reader's socket and what is kept for it hold.
+pub async fn shout(pool: &PgPool, offsets: std::ops::Range<i64>) {
+    let mut transaction = pool.begin().await.unwrap();
+    for offset in offsets.clone() {
+        put(&Said::default(), 0, offset, &mut transaction).await;
+    }
+    raw_sql("UPDATE payload_statuses SET status_msg = repeat('x', 200000) WHERE length(status_msg) < 100")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    advance(
+        0,
+        offsets.end,
+        offsets.end - offsets.start,
+        &mut transaction,
+    )
+    .await;
     transaction.commit().await.unwrap();
 }

@@ -105,6 +105,43 @@ async fn an_open_payload_is_looked_at_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_was_at_an_end_and_goes_on_is_looked_at_again() {
+    let world = World::new().await;
+    world.history(20, WHOLE).await;
+    world.learn().await;
+    for name in ["whole", "failed", "untouched"] {
+        world.go(&known(name), WHOLE, world.ago(4_000)).await;
+    }
+    let error = said("puptoo", "error", world.ago(3_900));
+    world.say(&known("failed"), error).await;
+    look(&world, -180).await;
+    look(&world, -50).await;
+    let open = "SELECT count(*) FROM open_payloads";
+    let count = || sea_orm::sqlx::query_scalar::<_, i64>(open).fetch_one(world.pool());
+    assert_eq!(count().await.unwrap(), 0, "all are at an end");
+    world
+        .say(
+            &known("whole"),
+            said("puptoo", "processing", world.ago(300)),
+        )
+        .await;
+    world
+        .say(
+            &known("failed"),
+            said("puptoo", "processing", world.ago(300)),
+        )
+        .await;
+    for request in ["whole", "failed"] {
+        assert_eq!(world.explain(request).await["verdict"], "stuck");
+    }
+    look(&world, 5).await;
+    assert_eq!(list(&world, "0s").await.len(), 0, "not looked through yet");
+    look(&world, 75).await;
+    assert_eq!(told(&list(&world, "0s").await), [("in", "puptoo", 2)]);
+    assert_eq!(count().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn older_than_takes_durations_and_times() {
     let world = World::new().await;
     for older in ["90s", "7d", "0s", &world.ago(60).to_rfc3339()] {

@@ -7,6 +7,7 @@ mod kafka;
 mod process;
 mod proxy;
 mod server;
+pub mod sockets;
 mod sweeper;
 mod wait;
 

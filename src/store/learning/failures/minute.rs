@@ -15,7 +15,7 @@ const MOST_PIECES: i64 = 60;
 const MOST_STATUSES: i64 = 5_000;
 
 /// How far back an earlier failure of the same payload is looked for, and how many of them.
-const HORIZON: TimeDelta = TimeDelta::hours(24);
+pub(super) const HORIZON: TimeDelta = TimeDelta::hours(24);
 const MOST_EARLIER: i64 = 20;
 
 /// Fingerprints of a minute; the others share one. There are far fewer, unless messages are made of words

@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
+use super::{minute_of, own};
+
 /// A kind of failure: a service and a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -28,7 +30,7 @@ pub struct Failure {
 /// How other payloads failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Similar {
-    /// Payloads that first failed so in the hour before.
+    /// Other payloads that first failed so in the hour before.
     pub payloads: i64,
     /// As far as it is remembered.
     pub first_seen: DateTime<Utc>,
@@ -57,10 +59,13 @@ SELECT services.name AS service, kinds.fingerprint, text, payloads, orgs,
           ORDER BY m.minute DESC, place LIMIT 3) AS examples) AS shown
  ORDER BY payloads DESC, orgs DESC, kinds.last_seen DESC, service, kinds.fingerprint";
 
+/// Where the payload itself is among them it is taken away again.
 const SIMILAR: &str = "
 SELECT first_seen, last_seen, coalesce((
            SELECT sum(payloads) FROM failure_minutes AS m
-            WHERE (m.service_id, m.fingerprint) = ($1, $2) AND m.minute >= $3), 0)::bigint AS payloads
+            WHERE (m.service_id, m.fingerprint) = ($1, $2) AND m.minute >= $3), 0)::bigint - (
+           SELECT count(*) FROM unnest($4, $5) AS own(minute, date) JOIN failure_minutes AS m USING (minute)
+            WHERE (m.service_id, m.fingerprint) = ($1, $2) AND own.date <= m.last_seen) AS payloads
   FROM failures WHERE (service_id, fingerprint) = ($1, $2)";
 
 /// The `most` kinds of failures since a minute that most payloads first failed with, ranked by payloads,
@@ -78,20 +83,26 @@ pub async fn failures(
     Failure::find_by_statement(statement).all(db).await
 }
 
-/// How many payloads first failed in this way in the hour before `now`, to the minute; none where
-/// the failure is not counted yet.
+/// How many payloads but these, which are one, first failed in this way in the hour before `now`, to the
+/// minute; none where the failure is not counted yet.
 ///
 /// # Errors
 /// Whatever the database answers.
 pub async fn similar(
     kind: Kind,
+    payloads: &[i64],
     now: DateTime<Utc>,
     db: &impl ConnectionTrait,
 ) -> Result<Option<Similar>, DbErr> {
+    let since = minute_of(now - TimeDelta::hours(1));
+    let own = own::counted(kind, payloads, since, db).await?;
+    let (minutes, dates): (Vec<_>, Vec<_>) = own.into_iter().unzip();
     let values = [
         kind.service.into(),
         kind.fingerprint.into(),
-        (now - TimeDelta::hours(1)).into(),
+        since.into(),
+        minutes.into(),
+        dates.into(),
     ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, SIMILAR, values);
     Similar::find_by_statement(statement).one(db).await

@@ -1,0 +1,1 @@
+ALTER TABLE payload_walk DROP COLUMN heard;
