@@ -70,6 +70,10 @@ impl Role {
                 // Every question has an index for it. Of a small partition the planner would rather read
                 // all rows: 90 times that costs tens of milliseconds.
                 ("enable_seqscan", "off"),
+                // What is asked for is of the last days, and in memory. Else a walk back through the dates
+                // looks cheaper than the index on what is looked for, and is long for a service that fell
+                // silent.
+                ("random_page_cost", "1.1"),
                 // Many ask at once: what workers spare one answer the others wait longer.
                 ("max_parallel_workers_per_gather", "0"),
             ],

@@ -8,6 +8,8 @@ mod report;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use self::load::Load;
 use self::questions::Question;
 use self::report::{Mixed, Report, Route};
@@ -17,6 +19,10 @@ use super::topic::Topic;
 use super::{consumer, steady};
 use crate::cli::{Failure, signals, stdout};
 use crate::config::{self, Environment};
+
+/// For so long messages are stored before anything is asked: what a broker and a consumer do when they
+/// begin is not what is measured.
+const LEAD: Duration = Duration::from_secs(10);
 
 /// Fills a database, lets pt-api answer questions on it, and says how fast that went
 ///
@@ -51,7 +57,8 @@ pub struct Args {
         value_name = "TEXT"
     )]
     routes: String,
-    /// Instead: so many requests a second of all kinds, while messages are stored
+    /// Instead: so many requests a second, three fifths of them for one payload and the rest of all other
+    /// kinds, while messages are stored
     #[arg(long, conflicts_with = "clients", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: Option<u32>,
     /// Messages a second that are stored meanwhile, from the Kafka of the environment
@@ -145,7 +152,9 @@ async fn mixed(
         let mut consumer = consumer::start(&topic, database)?;
         consumer.ready().await?;
         let lasts = Duration::from_secs(args.seconds);
-        let sending = steady::sending(args.ingest, lasts, &topic.kafka);
+        load.warm_all().await?;
+        let sending = steady::sending(args.ingest, LEAD + lasts, &topic.kafka);
+        sleep(LEAD).await;
         let met = load.open(rate, lasts).await?;
         sending.await??;
         consumer.must_run()?;

@@ -15,6 +15,9 @@ use crate::cli::bench::report::Latency;
 /// Asked before the measurement, by each client: sessions, names and caches are warm then.
 const WARMING: usize = 50;
 
+/// Clients that warm what is then asked at a rate.
+const WARMING_CLIENTS: usize = 10;
+
 /// What the clients of one run met.
 #[derive(Debug, Default)]
 pub struct Met {
@@ -69,13 +72,7 @@ impl Load {
         clients: usize,
         lasts: Duration,
     ) -> Result<Met, Failure> {
-        self.each(clients, move |load| async move {
-            for _ in 0..WARMING {
-                load.ask(question).await;
-            }
-            Met::default()
-        })
-        .await?;
+        self.warm(question, clients).await?;
         let begun = Instant::now();
         let mut met = self
             .each(clients, move |load| async move {
@@ -90,7 +87,30 @@ impl Load {
         Ok(met)
     }
 
-    /// So many questions a second, of all kinds in turns, whether or not the answers keep up.
+    async fn warm(&self, question: Question, clients: usize) -> Result<(), Failure> {
+        let warmed = self.each(clients, move |load| async move {
+            for _ in 0..WARMING {
+                load.ask(question).await;
+            }
+            Met::default()
+        });
+        warmed.await.map(drop)
+    }
+
+    /// For [`Self::open`].
+    ///
+    /// # Errors
+    ///
+    /// A client broke.
+    pub async fn warm_all(&self) -> Result<(), Failure> {
+        for question in Question::ALL {
+            self.warm(question, WARMING_CLIENTS).await?;
+        }
+        Ok(())
+    }
+
+    /// So many questions a second, whether or not the answers keep up: of five three look a payload up, as
+    /// front ends and gateways do again and again, and two are of the other kinds in turns.
     ///
     /// # Errors
     ///
@@ -101,7 +121,12 @@ impl Load {
         let mut ticks = interval(Duration::from_secs(1) / rate);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let begun = Instant::now();
-        for question in Question::ALL.into_iter().cycle() {
+        let mut others = Question::ALL.into_iter().skip(1).cycle();
+        for number in 0_u32.. {
+            let question = match number % 5 {
+                0..3 => Question::Payload,
+                _ => others.next().unwrap_or(Question::Payload),
+            };
             let due: Instant = ticks.tick().await.into();
             if begun.elapsed() >= lasts {
                 break;
