@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{DbBackend, EntityTrait, QueryTrait, Select};
 
 use super::list::COUNTED_TO;
-use super::reading::{ReadError, Reader};
-use crate::store::entity::{Capped, count_capped};
+use crate::store::entity::Capped;
 
 /// Rows go with their day, so that a list that has more than are counted still has them a minute later.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -17,8 +16,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// Lists that are remembered.
 const MOST: usize = 1_000;
 
-/// Counts what lists have. Counting to 10,000 takes ten times as long as a page: the lists that have more,
-/// which are those that are asked for most, are counted once a minute.
+/// What is known of how many rows lists of payloads and statuses have. Counting to 10,000 takes ten times as
+/// long as a page: the lists that have more, which are those that are asked for most, are counted once a minute.
 #[derive(Debug, Default)]
 pub struct Counts {
     hasher: RandomState,
@@ -27,45 +26,25 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts the rows of `matching`, up to 10,000.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn of<E>(&self, matching: Select<E>, reader: &Reader) -> Result<Capped, ReadError>
-    where
-        E: EntityTrait,
-        Select<E>: Send + Sync,
-    {
-        let counted = {
-            let matching = matching.clone();
-            reader
-                .read(move |session| Box::pin(count_capped(matching.clone(), COUNTED_TO, session)))
-        };
-        self.remembering(&matching, counted).await
+    /// What is known of `matching` without counting.
+    pub fn known<E: EntityTrait>(&self, matching: &Select<E>) -> Option<Capped> {
+        let is_capped = self.is_capped(self.key(matching), Instant::now());
+        is_capped.then_some(Capped {
+            count: COUNTED_TO,
+            capped: true,
+        })
     }
 
-    /// What `counted` says of `matching`, unless it is known to have more.
-    ///
-    /// # Errors
-    /// Those of `counted`.
-    pub async fn remembering<E: EntityTrait>(
-        &self,
-        matching: &Select<E>,
-        counted: impl Future<Output = Result<Capped, ReadError>>,
-    ) -> Result<Capped, ReadError> {
-        let query = matching.build(DbBackend::Postgres).to_string();
-        let key = self.hasher.hash_one(query);
-        if self.is_capped(key, Instant::now()) {
-            return Ok(Capped {
-                count: COUNTED_TO,
-                capped: true,
-            });
-        }
-        let counted = counted.await?;
+    /// What `matching` was found to have.
+    pub fn learn<E: EntityTrait>(&self, matching: &Select<E>, counted: Capped) {
         if counted.capped {
-            self.remember(key, Instant::now());
+            self.remember(self.key(matching), Instant::now());
         }
-        Ok(counted)
+    }
+
+    fn key<E: EntityTrait>(&self, matching: &Select<E>) -> u64 {
+        let query = matching.build(DbBackend::Postgres).to_string();
+        self.hasher.hash_one(query)
     }
 
     fn is_capped(&self, key: u64, now: Instant) -> bool {
@@ -96,20 +75,16 @@ mod tests {
     use super::*;
     use crate::store::entity::payloads;
 
-    async fn count(counts: &Counts, found: Capped) -> Capped {
-        let all = payloads::Entity::find();
-        let counted = counts.remembering(&all, async { Ok(found) });
-        counted.await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn only_lists_with_more_are_not_counted_again() {
+    #[test]
+    fn only_of_lists_with_more_something_is_known() {
         let counts = Counts::default();
+        let (all, one) = (payloads::Entity::find(), payloads::with_ids([1]));
         let some = |count, capped| Capped { count, capped };
-        for found in [some(7, false), some(10_000, false), some(10_000, true)] {
-            assert_eq!(count(&counts, found).await, found);
-        }
-        assert_eq!(count(&counts, some(8, false)).await, some(10_000, true));
+        counts.learn(&all, some(10_000, false));
+        assert_eq!(counts.known(&all), None);
+        counts.learn(&all, some(10_000, true));
+        assert_eq!(counts.known(&all), Some(some(10_000, true)));
+        assert_eq!(counts.known(&one), None);
     }
 
     #[test]

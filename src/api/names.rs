@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::params::Filter;
 use super::reading::{ReadError, Reader};
 use crate::store::entity::{payload_statuses, services, sources, statuses};
+
+/// So long names are remembered: after the restore of an older database an id may be another name's.
+const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// The three kinds of names.
 pub struct Names {
@@ -91,10 +95,20 @@ pub struct Dictionary<E: EntityTrait> {
     known: RwLock<Known>,
 }
 
-#[derive(Default)]
 struct Known {
     names: HashMap<i32, Arc<str>>,
     ids: HashMap<Arc<str>, i32>,
+    since: Instant,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            names: HashMap::new(),
+            ids: HashMap::new(),
+            since: Instant::now(),
+        }
+    }
 }
 
 impl<E: EntityTrait> Dictionary<E> {
@@ -182,7 +196,19 @@ impl<E: EntityTrait> Dictionary<E> {
         Ok(learnt)
     }
 
+    fn forget_if_old(&self, now: Instant) {
+        let is_old = |known: &Known| now.duration_since(known.since) > KEPT_FOR;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let was_old = is_old(&known);
+        drop(known);
+        if was_old {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            *known = Known::default();
+        }
+    }
+
     fn with_known(&self, look: impl FnOnce(&Known)) {
+        self.forget_if_old(Instant::now());
         look(&self.known.read().unwrap_or_else(PoisonError::into_inner));
     }
 }

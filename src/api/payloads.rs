@@ -5,7 +5,8 @@ use std::time::Instant as Clock;
 
 use axum::extract::State;
 use axum::response::Response;
-use sea_orm::{EntityTrait, Order, Select};
+use futures_util::future::BoxFuture;
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, Order, Select};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -207,11 +208,7 @@ async fn answer(app: &App, query: PayloadsQuery) -> Result<List<Payload>, Proble
         None => matching.clone(),
     };
     let rows = page_and_next(rest.sorted_by(sort_by.into(), order), part.page);
-    let found = if is_by_id {
-        look_up(rows, matching, app).await
-    } else {
-        search(rows, matching, app).await
-    };
+    let found = find(rows, matching, is_by_id, app).await;
     let (mut rows, count) = found.map_err(|error| error.of_list(NARROW))?;
     let last = cut(&mut rows, part.page).map(|row| Place {
         at: row.created_at,
@@ -223,21 +220,39 @@ async fn answer(app: &App, query: PayloadsQuery) -> Result<List<Payload>, Proble
 
 type Found = (Vec<payloads::Model>, Capped);
 
-async fn look_up(page: Payloads, matching: Payloads, app: &App) -> Result<Found, ReadError> {
-    app.reader
-        .look_up(move |session| {
-            let (page, matching) = (page.clone(), matching.clone());
-            Box::pin(async move {
-                let rows = page.all(session).await?;
-                Ok((rows, count_capped(matching, COUNTED_TO, session).await?))
-            })
-        })
-        .await
+async fn find(
+    page: Payloads,
+    matching: Payloads,
+    is_by_id: bool,
+    app: &App,
+) -> Result<Found, ReadError> {
+    let known = app.counts.known(&matching);
+    let counted = matching.clone();
+    let found = if is_by_id {
+        app.reader
+            .look_up(move |session| found(page.clone(), counted.clone(), known, session))
+            .await?
+    } else {
+        app.reader
+            .read(move |session| found(page.clone(), counted.clone(), known, session))
+            .await?
+    };
+    app.counts.learn(&matching, found.1);
+    Ok(found)
 }
 
-async fn search(page: Payloads, matching: Payloads, app: &App) -> Result<Found, ReadError> {
-    let rows = app
-        .reader
-        .read(move |session| Box::pin(page.clone().all(session)));
-    tokio::try_join!(rows, app.counts.of(matching, &app.reader))
+fn found(
+    page: Payloads,
+    matching: Payloads,
+    known: Option<Capped>,
+    session: &DatabaseTransaction,
+) -> BoxFuture<'_, Result<Found, DbErr>> {
+    Box::pin(async move {
+        let rows = page.all(session).await?;
+        let count = match known {
+            Some(count) => count,
+            None => count_capped(matching, COUNTED_TO, session).await?,
+        };
+        Ok((rows, count))
+    })
 }

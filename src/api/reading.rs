@@ -23,15 +23,21 @@ const SPARE_SESSIONS: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// Short enough that a pool of sessions that all died with the server is replaced in time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// The server ends a statement after 2 s; a server that does not answer by now is gone.
+/// What the statements of one question may take together, as each of them may.
+const TAKES_AT_MOST: Duration = Duration::from_secs(2);
+const CANCELLED_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// By then a question has its answer or was cancelled; a server that does not answer by now is gone.
 const SERVER_ANSWERS_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The session's statement or lock timeout ended it.
+    /// It took longer than 2 s.
     #[error("the database took longer than 2 s")]
     TooSlow,
+    /// Somebody held what it needed for longer than the session's lock timeout of 1 s.
+    #[error("the database waits for a lock")]
+    Locked,
     #[error("the database failed: {0}")]
     Failed(#[from] DbErr),
     #[error("the database does not answer")]
@@ -44,8 +50,10 @@ pub enum ReadError {
 impl ReadError {
     fn of(error: DbErr) -> Self {
         match sqlstate(&error).as_deref() {
-            // query_canceled, lock_not_available
-            Some("57014" | "55P03") => Self::TooSlow,
+            // query_canceled
+            Some("57014") => Self::TooSlow,
+            // lock_not_available
+            Some("55P03") => Self::Locked,
             _ => Self::Failed(error),
         }
     }
@@ -53,7 +61,7 @@ impl ReadError {
     /// What a list answers; `narrow` names the parameter that makes it cheaper.
     pub fn of_list(self, narrow: &'static str) -> Problem {
         match self {
-            Self::TooSlow => Problem::TooWide(narrow),
+            Self::TooSlow | Self::Locked => Problem::TooWide(narrow),
             Self::Failed(_) | Self::Silent | Self::Abandoned => self.unavailable(),
         }
     }
@@ -175,7 +183,9 @@ impl Reader {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.attempt(sessions, question.clone(), deadline).await {
-                Err(error @ (ReadError::Failed(_) | ReadError::Silent)) => error,
+                Err(error @ (ReadError::Failed(_) | ReadError::Locked | ReadError::Silent)) => {
+                    error
+                }
                 settled => return settled,
             };
             if Instant::now() + pause >= deadline {
@@ -253,10 +263,15 @@ impl Reader {
         let pid = backend_pid(session).await.map_err(ReadError::of)?;
         let mut answer = question(session);
         tokio::select! {
-            answer = &mut answer => answer.map_err(ReadError::of),
-            () = gone.cancelled() => {
-                self.cancel(pid).await;
-                answer.await.map_err(ReadError::of)
+            answer = &mut answer => return answer.map_err(ReadError::of),
+            () = gone.cancelled() => {}
+            () = sleep(TAKES_AT_MOST) => {}
+        }
+        loop {
+            // Between two statements there is nothing to cancel.
+            self.cancel(pid).await;
+            if let Ok(answer) = timeout(CANCELLED_AGAIN_AFTER, &mut answer).await {
+                return answer.map_err(ReadError::of);
             }
         }
     }

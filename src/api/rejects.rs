@@ -9,11 +9,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::list::{List, page_of};
+use super::list::{COUNTED_TO, List, page_of};
 use super::params::{Asked, Choice, Filter, FromParams, Page, Params, ReceivedWithin};
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
 use crate::status::Reason;
+use crate::store::entity::count_capped;
 use crate::store::entity::rejects::{Summary, Wanted};
 
 /// What the list is narrowed by when it is too wide.
@@ -191,12 +192,15 @@ pub async fn list(
         return Ok(Json(List::empty(asked)));
     };
     let newest = page_of(wanted.newest(page.end()), page);
-    let rows = app.reader.read(move |session| {
-        let rows = newest.clone().into_partial_model::<Summary>();
-        Box::pin(rows.all(session))
+    let all = wanted.all();
+    let found = app.reader.read(move |session| {
+        let (newest, all) = (newest.clone(), all.clone());
+        Box::pin(async move {
+            let rows = newest.into_partial_model::<Summary>().all(session).await?;
+            Ok((rows, count_capped(all, COUNTED_TO, session).await?))
+        })
     });
-    let (rows, count) = tokio::try_join!(rows, app.counts.of(wanted.all(), &app.reader))
-        .map_err(|error| error.of_list(NARROW))?;
+    let (rows, count) = found.await.map_err(|error| error.of_list(NARROW))?;
     let data = rows.into_iter().map(RejectRow::from).collect();
     Ok(Json(List::new(count, data, asked)))
 }

@@ -19,7 +19,7 @@ use crate::store::entity::{Capped, Span, count_capped, payloads};
 const FEW: usize = 500;
 
 /// How many days before the latest date are looked at first, and then, before all are.
-const REACHES: [i64; 2] = [1, 15];
+const REACHES: [i64; 2] = [2, 16];
 
 type Rows = Vec<payload_statuses::Model>;
 
@@ -71,22 +71,14 @@ impl<P: PageOf> Search<P> {
         let Some(matching) = self.of.clone().narrow(self.said.clone()) else {
             return Ok(Found::default());
         };
-        let counted = {
-            let (dates, matching) = (self.dates, matching.clone());
-            app.reader
-                .read(move |session| Box::pin(count(matching.clone(), dates, session)))
-        };
-        let counted = app.counts.remembering(&matching, counted);
-        let read = app.reader.read({
+        let known = app.counts.known(&matching);
+        let search = app.reader.read({
             let matching = matching.clone();
-            move |session| Box::pin(self.clone().many(matching.clone(), session))
+            move |session| Box::pin(self.clone().many(matching.clone(), known, session))
         });
-        let ((rows, request_ids), count) = tokio::try_join!(read, counted)?;
-        Ok(Found {
-            rows,
-            request_ids,
-            count,
-        })
+        let found = search.await?;
+        app.counts.learn(&matching, found.count);
+        Ok(found)
     }
 
     /// `None`: the payloads are not few.
@@ -95,6 +87,9 @@ impl<P: PageOf> Search<P> {
             return Ok(Some(Found::default()));
         };
         let payloads = payloads.limit(FEW as u64 + 1).all(session).await?;
+        if payloads.is_empty() {
+            return Ok(Some(Found::default()));
+        }
         if payloads.len() > FEW {
             return Ok(None);
         }
@@ -117,16 +112,26 @@ impl<P: PageOf> Search<P> {
         }))
     }
 
+    /// `known`: how many there are, unless that is to be counted.
     async fn many(
         self,
         matching: Statuses,
+        known: Option<Capped>,
         session: &DatabaseTransaction,
-    ) -> Result<(Rows, HashMap<i64, String>), DbErr> {
-        let matching = |dates: &Span| matching.clone().dated_within(dates);
-        let rows = self.rows(&self.dates, matching, session).await?;
+    ) -> Result<Found, DbErr> {
+        let latest = |dates: &Span| matching.clone().dated_within(dates);
+        let rows = self.rows(&self.dates, latest, session).await?;
         let ids = rows.iter().map(|row| row.payload_id);
         let request_ids = payloads::request_ids(ids, session).await?;
-        Ok((rows, request_ids))
+        let count = match known {
+            Some(count) => count,
+            None => count(matching, self.dates, session).await?,
+        };
+        Ok(Found {
+            rows,
+            request_ids,
+            count,
+        })
     }
 
     /// The page of what matches within `dates`.

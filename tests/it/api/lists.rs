@@ -186,6 +186,22 @@ async fn a_list_the_database_cannot_answer_in_time_asks_for_less() {
     }
 }
 
+/// None of the statements takes too long, but the page and its count together do.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_work_too_long_together_are_ended_too() {
+    let api = Api::start().await;
+    Payload::of("r").put(&api.database.pool).await;
+    api.sql(
+        "ALTER TABLE payloads RENAME TO stored; \
+         CREATE VIEW payloads AS SELECT stored.* FROM stored, pg_sleep(1.5)",
+    )
+    .await;
+    let (status, message) = api.problem("/payloads").await;
+    assert_eq!(status, 400, "{message}");
+    assert!(message.contains("a later created_at_gte"), "{message}");
+    assert_eq!(api.problem("/payloads/nobody").await.0, 404);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_works_too_long_is_ended_by_the_database() {
     let api = Api::start().await;

@@ -190,7 +190,7 @@ async fn bench_api_asks_each_kind_of_question_and_meets_no_error() {
     let numbers: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     fs::remove_file(&file).unwrap();
     let routes = numbers["routes"].as_array().unwrap();
-    assert_eq!(routes.len(), 10);
+    assert_eq!(routes.len(), 19);
     for route in routes {
         assert_eq!(route["errors"], 0, "{route}");
         assert!(route["per_second"].as_f64().unwrap() > 1.0, "{route}");

@@ -103,7 +103,8 @@ impl Load {
     ///
     /// A client broke.
     pub async fn warm_all(&self) -> Result<(), Failure> {
-        for question in Question::ALL {
+        self.warm(Question::Payload, WARMING_CLIENTS).await?;
+        for question in Question::OTHERS {
             self.warm(question, WARMING_CLIENTS).await?;
         }
         Ok(())
@@ -121,7 +122,7 @@ impl Load {
         let mut ticks = interval(Duration::from_secs(1) / rate);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let begun = Instant::now();
-        let mut others = Question::ALL.into_iter().skip(1).cycle();
+        let mut others = Question::OTHERS.into_iter().cycle();
         for number in 0_u32.. {
             let question = match number % 5 {
                 0..3 => Question::Payload,

@@ -17,11 +17,41 @@ pub enum Question {
     StatusesOfServiceAndStatus,
     StatusesOfOrg,
     StatusesStoredLately,
+    Trace,
+    Stats,
+    Failures,
+    Stuck,
+    Rejects,
+    Producers,
+    Accounting,
 }
 
 impl Question {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Payload,
+        Self::Explain,
+        Self::ExplainInventory,
+        Self::PayloadsOfInventory,
+        Self::StatusesOfSystem,
+        Self::Payloads,
+        Self::PayloadsOfOrg,
+        Self::Statuses,
+        Self::StatusesOfService,
+        Self::StatusesOfServiceAndStatus,
+        Self::StatusesOfOrg,
+        Self::StatusesStoredLately,
+        Self::Trace,
+        Self::Stats,
+        Self::Failures,
+        Self::Stuck,
+        Self::Rejects,
+        Self::Producers,
+        Self::Accounting,
+    ];
+
+    /// What is asked while messages are stored, beside [`Question::Payload`]: what people and dashboards
+    /// ask about payloads.
+    pub const OTHERS: [Self; 11] = [
         Self::Explain,
         Self::ExplainInventory,
         Self::PayloadsOfInventory,
@@ -50,6 +80,13 @@ impl Question {
             Self::StatusesOfServiceAndStatus => "/statuses?service&status",
             Self::StatusesOfOrg => "/statuses?org_id",
             Self::StatusesStoredLately => "/statuses?created_at_gte",
+            Self::Trace => "/payloads/{id}/trace",
+            Self::Stats => "/stats",
+            Self::Failures => "/failures",
+            Self::Stuck => "/stuck",
+            Self::Rejects => "/rejects",
+            Self::Producers => "/producers",
+            Self::Accounting => "/accounting",
         }
     }
 
@@ -75,6 +112,9 @@ impl Question {
                 let since = since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
                 format!("/statuses?created_at_gte={since}")
             }
+            Self::Trace => format!("/payloads/{}/trace", key.request_id),
+            Self::Stats | Self::Failures | Self::Stuck => self.name().to_owned(),
+            Self::Rejects | Self::Producers | Self::Accounting => self.name().to_owned(),
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::store::entity::payloads::OfPayloads;
 use crate::store::entity::query::{Place, Span, sort_by_text};
 use crate::store::entity::{payloads, services, sources, statuses};
 
-/// A message as it is shown among many. Its length is known without reading it.
+/// A message as it is shown among many. Its length is known without reading it. The rows come in the order
+/// of the subquery, which is all that is around them: a window without an order sorts nothing.
 const SHORTENED: &str = "
 CASE WHEN octet_length(status_msg) <= 1000
        OR sum(octet_length(status_msg)) OVER (ROWS UNBOUNDED PRECEDING) <= 8 * 1024 * 1024
