@@ -28,6 +28,9 @@ const MOST_ROWS: u64 = 5_000;
 /// How far back a status may be dated to be found without looking at every day.
 const DATED_LATE: TimeDelta = TimeDelta::seconds(30);
 
+/// How often in a row a look may take too long.
+const MOST_TOO_SLOW: u32 = 2;
+
 /// Listeners get this long to take what they were sent before they are sent more than half of what is
 /// kept for them.
 const BREATH: Duration = Duration::from_millis(5);
@@ -48,17 +51,30 @@ pub struct Tailer {
 }
 
 impl Tailer {
-    /// Looks until nobody listens any more.
+    /// Looks until nobody listens any more, or until what is new cannot be found in time: that has become no
+    /// less by the next look. Listeners then come back, and are told what they missed in smaller pieces.
     pub async fn run(self) {
         let mut seen: Option<Arc<Lanes>> = None;
         let mut number = 0;
         let mut is_failing = false;
+        let mut too_slow = 0;
         while !self.shared.ends_unheard(&self.chunks) {
             let began = Instant::now();
             match self.look(&mut seen, &mut number).await {
-                Ok(true) => continue,
-                Ok(false) => is_failing = false,
+                Ok(is_cut) => {
+                    (is_failing, too_slow) = (false, 0);
+                    if is_cut {
+                        continue;
+                    }
+                }
+                Err(ReadError::TooSlow) if too_slow == MOST_TOO_SLOW => {
+                    tracing::error!(
+                        "what is new takes the database too long to find: listeners are ended"
+                    );
+                    return;
+                }
                 Err(error) => {
+                    too_slow += u32::from(matches!(error, ReadError::TooSlow));
                     if !is_failing {
                         tracing::warn!(%error, "listeners wait for the database");
                     }

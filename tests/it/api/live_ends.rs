@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use super::fixture::Api;
-use super::stream::{LIVE, Said, Stream, commit, lanes, shout, with_lanes};
+use super::stream::{LIVE, Said, Stream, advance, commit, lanes, put, shout, with_lanes};
 use crate::support::{self, Proxy, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -117,4 +117,28 @@ async fn streams_end_when_the_service_stops() {
 fn cut_off(api: &Api, reason: &str) -> u64 {
     let cut_off = &api.metrics.listeners_cut_off;
     cut_off.with_label_values(&[reason]).get()
+}
+
+/// What is new is the same at the next look, and would take as long for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_are_ended_where_what_is_new_cannot_be_found_in_time() {
+    let api = with_lanes(1).await;
+    let pool = &api.database.pool;
+    let mut stream = Stream::open(&api, LIVE, None).await;
+    let stood = stream.position().await;
+    let mut session = pool.acquire().await.unwrap();
+    put(&Said::default(), 0, 0, &mut session).await;
+    api.sql(
+        "ALTER TABLE payload_statuses RENAME TO stored;
+         CREATE VIEW payload_statuses AS SELECT stored.* FROM stored, pg_sleep(30)",
+    )
+    .await;
+    advance(0, 1, 1, &mut session).await;
+    let end = stream.next().await.unwrap();
+    assert_eq!(end.kind, "end", "{end:?}");
+    assert_eq!(stream.next().await, None);
+    api.sql("DROP VIEW payload_statuses; ALTER TABLE stored RENAME TO payload_statuses")
+        .await;
+    let mut back = Stream::open(&api, LIVE, Some(&stood)).await;
+    assert_eq!(back.said(1).await, ["0:0"]);
 }
