@@ -18,7 +18,7 @@ use crate::store::entity::{payloads, services, sources, statuses};
 /// of the subquery, which is all that is around them: a window without an order sorts nothing.
 const SHORTENED: &str = "
 CASE WHEN octet_length(status_msg) <= 1000
-       OR sum(octet_length(status_msg)) OVER (ROWS UNBOUNDED PRECEDING) <= 8 * 1024 * 1024
+       OR sum(octet_length(status_msg)) OVER (ROWS UNBOUNDED PRECEDING) <= 4 * 1024 * 1024
      THEN status_msg
      ELSE left(status_msg, 1000) || '... [' || octet_length(status_msg)
           || ' bytes, shortened: ask for fewer statuses]' END";
@@ -44,7 +44,7 @@ pub trait StatusQuery: Sized {
     /// The same, found without regard to the order it is wanted in. For a plan that has to do for any dates
     /// the planner takes a few days for a two hundredth of them, and would rather read their index on date.
     fn set_apart(self) -> Self;
-    /// The rows in their order, with no more than 8 MiB of messages in full, the first ones, and of each of the
+    /// The rows in their order, with no more than 4 MiB of messages in full, the first ones, and of each of the
     /// others up to 1,000 characters: a message may have a mebibyte, and no answer should have a thousand.
     fn shortened(self) -> Self;
     /// The `most` latest by date, latest first, ties by row id.
