@@ -35,7 +35,7 @@ impl Counts {
         })
     }
 
-    /// What `matching` was found to have.
+    /// What `matching` was found to have; not what was known, or that would never be found out anew.
     pub fn learn<E: EntityTrait>(&self, matching: &Select<E>, counted: Capped) {
         if counted.capped {
             self.remember(self.key(matching), Instant::now());

@@ -237,7 +237,9 @@ async fn find(
             .read(move |session| found(page.clone(), counted.clone(), known, session))
             .await?
     };
-    app.counts.learn(&matching, found.1);
+    if known.is_none() {
+        app.counts.learn(&matching, found.1);
+    }
     Ok(found)
 }
 

@@ -77,7 +77,9 @@ impl<P: PageOf> Search<P> {
             move |session| Box::pin(self.clone().many(matching.clone(), known, session))
         });
         let found = search.await?;
-        app.counts.learn(&matching, found.count);
+        if known.is_none() {
+            app.counts.learn(&matching, found.count);
+        }
         Ok(found)
     }
 
