@@ -4,7 +4,7 @@ use payload_tracker::dev::broker::Broker;
 use sea_orm::sqlx;
 
 use super::lab::{Lab, SOON, Totals, is_ready, numbered, statuses};
-use crate::support::eventually;
+use crate::support::{eventually, free_port};
 
 /// Stored, skipped and of those the gap, of all lanes together.
 async fn counted(lab: &Lab) -> (i64, i64, i64) {
@@ -37,16 +37,10 @@ fn assert_both_logs_are_stored(totals: Totals, first: i64, second: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_lost_its_data_is_read_from_its_start_by_the_consumer_that_runs() {
     let mut lab = Lab::without_topic().await;
-    let broker = Broker::start(0).unwrap();
+    let port = free_port();
+    let broker = Broker::start(port).unwrap();
     broker.create_topic(&lab.kafka.topic, 1).unwrap();
     lab.kafka.bootstrap = broker.bootstrap();
-    let port = broker
-        .bootstrap()
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
     let consumer = lab.ready_consumer(&[]).await;
     send_to_each(&lab, 1, 50).await;
     lab.passed(50, SOON).await;

@@ -8,6 +8,7 @@ use payload_tracker::config::Database;
 use payload_tracker::dev::postgres::{Home, Options, Server, Source};
 use tokio::sync::OnceCell;
 
+use super::free_port;
 use super::sweeper::{Sweeper, sweep};
 
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -28,7 +29,8 @@ pub async fn own_server() -> OwnServer {
     let mut own = OwnServer {
         home,
         name,
-        port: 0,
+        // Nobody takes it while the server is stopped.
+        port: free_port(),
         server: None,
         _sweeper: sweeper,
     };
