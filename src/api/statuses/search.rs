@@ -33,7 +33,7 @@ impl<P: Fn(Statuses) -> Statuses + Clone + Send + Sync + 'static> PageOf for P {
 /// What is looked for.
 #[derive(Clone)]
 pub struct Search<P> {
-    /// What was said, whoever's payload it was.
+    /// What was said, whosever payload it was.
     pub said: Statuses,
     /// Whose payloads.
     pub of: PayloadFilter,

@@ -104,7 +104,7 @@ impl Load {
     /// A client broke.
     pub async fn warm_all(&self) -> Result<(), Failure> {
         self.warm(Question::Payload, WARMING_CLIENTS).await?;
-        for question in Question::OTHERS {
+        for question in Question::OTHERS.iter().copied() {
             self.warm(question, WARMING_CLIENTS).await?;
         }
         Ok(())
@@ -122,7 +122,7 @@ impl Load {
         let mut ticks = interval(Duration::from_secs(1) / rate);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let begun = Instant::now();
-        let mut others = Question::OTHERS.into_iter().cycle();
+        let mut others = Question::OTHERS.iter().copied().cycle();
         for number in 0_u32.. {
             let question = match number % 5 {
                 0..3 => Question::Payload,
