@@ -16,12 +16,13 @@ mod presence;
 mod query;
 pub mod routes;
 mod tail;
+mod voice;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, broadcast, watch as tokio_watch};
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,8 @@ use super::problem::Problem;
 use super::reading::Reader;
 use crate::telemetry::metrics::ApiMetrics;
 use batch::Chunk;
-use tail::{Tailer, Told};
+use tail::Tailer;
+use voice::{Heard, Told, Voice};
 
 /// Chunks that are kept for the slowest listener. One that is further behind is cut off.
 const KEPT: usize = 64;
@@ -52,13 +54,8 @@ struct Shared {
     names: Names,
     stop: CancellationToken,
     catching_up: Semaphore,
-    running: Mutex<Option<Running>>,
-}
-
-/// A tailer that runs.
-struct Running {
-    chunks: broadcast::Sender<Arc<Chunk>>,
-    told: tokio_watch::Receiver<Option<Told>>,
+    /// That of the tailer that runs.
+    voice: Mutex<Option<Voice>>,
 }
 
 /// What a listener hears with.
@@ -77,13 +74,13 @@ impl Live {
             names: Names::default(),
             stop,
             catching_up: Semaphore::new(CATCHING_UP),
-            running: Mutex::default(),
+            voice: Mutex::default(),
         }))
     }
 
     /// Begins to listen, and waits until it is known from where on.
     async fn listen(&self) -> Result<Ear, Problem> {
-        let (chunks, mut told) = self.0.subscribe();
+        let Heard { chunks, mut told } = self.0.hear();
         let first = timeout(STARTS_WITHIN, told.wait_for(Option::is_some)).await;
         let first = first
             .ok()
@@ -96,32 +93,25 @@ impl Live {
     }
 }
 
-type Heard = (
-    broadcast::Receiver<Arc<Chunk>>,
-    tokio_watch::Receiver<Option<Told>>,
-);
-
 impl Shared {
-    fn subscribe(self: &Arc<Self>) -> Heard {
-        let mut running = self.running();
-        let running = running.get_or_insert_with(|| {
-            let (chunks, _) = broadcast::channel(KEPT);
-            let (tell, told) = tokio_watch::channel(None);
+    fn hear(self: &Arc<Self>) -> Heard {
+        let mut voice = self.voice();
+        let voice = voice.get_or_insert_with(|| {
+            let voice = Voice::keeping(KEPT);
             let tailer = Tailer {
                 shared: Arc::clone(self),
-                chunks: chunks.clone(),
-                told: tell,
+                voice: voice.clone(),
             };
             tokio::spawn(async move { tailer.run().await });
-            Running { chunks, told }
+            voice
         });
-        (running.chunks.subscribe(), running.told.clone())
+        voice.hear()
     }
 
-    /// Whether nobody hears the tailer with these chunks; then the next listener starts another one.
-    fn ends_unheard(&self, chunks: &broadcast::Sender<Arc<Chunk>>) -> bool {
-        let mut running = self.running();
-        let is_unheard = chunks.receiver_count() == 0;
+    /// Whether nobody hears the tailer with this voice; then the next listener starts another one.
+    fn ends_unheard(&self, voice: &Voice) -> bool {
+        let mut running = self.voice();
+        let is_unheard = !voice.is_heard();
         if is_unheard {
             *running = None;
         }
@@ -129,24 +119,21 @@ impl Shared {
     }
 
     /// For a tailer that met a defect: its listeners hear that it is gone, and come back to another.
-    fn ended(&self, chunks: &broadcast::Sender<Arc<Chunk>>) {
-        let mut running = self.running();
-        if running
-            .as_ref()
-            .is_some_and(|r| r.chunks.same_channel(chunks))
-        {
+    fn ended(&self, voice: &Voice) {
+        let mut running = self.voice();
+        if running.as_ref().is_some_and(|running| running.is(voice)) {
             *running = None;
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+    fn voice(&self) -> MutexGuard<'_, Option<Voice>> {
         // Nothing panics while it is held.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.voice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Tailer {
     fn drop(&mut self) {
-        self.shared.ended(&self.chunks);
+        self.shared.ended(&self.voice);
     }
 }

@@ -8,12 +8,11 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, Select,
     Statement,
 };
-use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep};
 
 use super::batch::{self, Batch, Chunk, pieces};
 use super::lanes::{Lanes, Range};
-use super::position::Position;
+use super::voice::{Told, Voice};
 use super::{KEPT, Shared};
 use crate::api::reading::ReadError;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
@@ -36,18 +35,10 @@ const MOST_TOO_SLOW: u32 = 2;
 const BREATH: Duration = Duration::from_millis(5);
 const BREATHS: u32 = 20;
 
-/// Where the tailer stands: all chunks up to `number` were sent, which end here.
-#[derive(Clone, Debug)]
-pub struct Told {
-    pub number: u64,
-    pub position: Arc<Position>,
-}
-
-/// How listeners hear of the tailer.
+/// What listeners hear is found by this.
 pub struct Tailer {
     pub shared: Arc<Shared>,
-    pub chunks: broadcast::Sender<Arc<Chunk>>,
-    pub told: watch::Sender<Option<Told>>,
+    pub voice: Voice,
 }
 
 impl Tailer {
@@ -58,7 +49,7 @@ impl Tailer {
         let mut number = 0;
         let mut is_failing = false;
         let mut too_slow = 0;
-        while !self.shared.ends_unheard(&self.chunks) {
+        while !self.shared.ends_unheard(&self.voice) {
             let began = Instant::now();
             match self.look(&mut seen, &mut number).await {
                 Ok(is_cut) => {
@@ -116,24 +107,23 @@ impl Tailer {
                         Arc::new(position.clone())
                     },
                 };
-                // It fails when nobody listens, which is found out soon.
-                let _ = self.chunks.send(Arc::new(chunk));
+                self.voice.tell(chunk);
                 if !is_last {
                     self.let_listeners_breathe().await;
                 }
             }
         }
-        self.told.send_replace(Some(Told {
+        self.voice.stand(Told {
             number: *number,
             position: after,
-        }));
+        });
         *seen = Some(Arc::new(news.after));
         Ok(news.is_cut)
     }
 
     async fn let_listeners_breathe(&self) {
         for _ in 0..BREATHS {
-            if self.chunks.len() <= KEPT / 2 {
+            if self.voice.waiting() <= KEPT / 2 {
                 return;
             }
             sleep(BREATH).await;
