@@ -17,12 +17,14 @@ const SOON: Duration = Duration::from_secs(60);
 async fn until(client: &mut TcpStream, text: &str) {
     let mut all = Vec::new();
     let mut read = [0; 4_096];
-    while !String::from_utf8_lossy(&all).contains(text) {
-        let length = timeout(SOON, client.read(&mut read)).await.expect(text);
-        let length = length.unwrap();
-        assert_ne!(length, 0, "the stream ended before {text}");
-        all.extend_from_slice(&read[..length]);
-    }
+    let come = async {
+        while !String::from_utf8_lossy(&all).contains(text) {
+            let length = client.read(&mut read).await.unwrap();
+            assert_ne!(length, 0, "the stream ended before {text}");
+            all.extend_from_slice(&read[..length]);
+        }
+    };
+    timeout(SOON, come).await.expect(text);
 }
 
 fn resident_kibibytes(process: &Process) -> u64 {

@@ -1,6 +1,6 @@
 //! The database goes away, or its connections do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::{self, Executor};
 use tokio_util::sync::CancellationToken;
@@ -101,8 +101,9 @@ async fn killed_backends_are_taken_for_what_they_are() {
     lab.kafka.send(None, statuses(5_000)).await;
     let pool = lab.pool();
     // A kill whenever the count has moved on.
-    let mut seen = 0;
+    let (mut seen, began) = (0, Instant::now());
     while seen < 5_000 {
+        assert!(began.elapsed() < 2 * SOON, "it stands still at {seen}");
         let passed = lab.totals().await.passed;
         if passed > seen {
             seen = passed;
