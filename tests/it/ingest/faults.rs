@@ -81,7 +81,7 @@ async fn half_a_minute_without_the_database() {
     lab.passed(MESSAGES / 20, LONG).await;
     let stopped = Instant::now();
     server.stop().await;
-    is_not_ready(&consumer).await;
+    is_not_ready(&consumer, "database").await;
     eventually("30 s", LONG, || async {
         let (live, _) = consumer.probe("/live").await?;
         assert_eq!(live, 200);

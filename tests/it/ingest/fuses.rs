@@ -30,9 +30,8 @@ async fn a_bad_deploy_stops_its_lane_alone_until_it_is_released() {
     let mut consumer = lab.ready_consumer(&WINDOW).await;
     lab.kafka.send(Some(0), bad(150)).await;
     lab.kafka.send(Some(1), numbered(0..200)).await;
-    let why = is_not_ready(&consumer).await;
     let said = "partition 0: 100 of the last 100 messages were rejected, most often as missing_field of puptoo";
-    assert!(why.contains(said), "{why}");
+    is_not_ready(&consumer, said).await;
     assert_eq!(lab.passed(300, SOON).await.rejects, 100);
     assert!(metric(&consumer, r#"payload_tracker_fuse_blown{partition="0"} 1"#).await);
     assert!(metric(&consumer, "payload_tracker_fuse_blows 1").await);
@@ -42,7 +41,7 @@ async fn a_bad_deploy_stops_its_lane_alone_until_it_is_released() {
     let consumer = lab.consumer(&WINDOW);
     lab.kafka.send(Some(1), numbered(200..300)).await;
     lab.passed(400, SOON).await;
-    assert!(is_not_ready(&consumer).await.contains("1 blown fuses"));
+    is_not_ready(&consumer, "1 blown fuses").await;
     assert_eq!(lab.totals().await.rejects, 100);
 
     assert!(fuse(&lab, &["list"]).await.contains("partition 0: blew"));
@@ -78,11 +77,7 @@ async fn what_the_database_refuses_counts_too() {
         .unwrap();
     let consumer = lab.ready_consumer(&WINDOW).await;
     lab.kafka.send(Some(0), numbered(0..300)).await;
-    assert!(
-        is_not_ready(&consumer)
-            .await
-            .contains("refused_by_database")
-    );
+    is_not_ready(&consumer, "refused_by_database").await;
     assert_eq!(lab.passed(100, SOON).await.rejects, 100);
 }
 

@@ -166,11 +166,12 @@ pub async fn is_ready(process: &Process) {
     .await;
 }
 
-/// Waits until the process is not ready, and answers why.
-pub async fn is_not_ready(process: &Process) -> String {
-    eventually("not ready", SOON, || async {
+/// Waits until the process is not ready because of that, which may come after other reasons, and answers
+/// all it says.
+pub async fn is_not_ready(process: &Process, because: &str) -> String {
+    eventually(&format!("not ready: {because}"), SOON, || async {
         let (code, body) = process.probe("/ready").await?;
-        (code == 503).then_some(body)
+        (code == 503 && body.contains(because)).then_some(body)
     })
     .await
 }

@@ -58,11 +58,7 @@ async fn end_sessions(lab: &Lab) {
 /// The consumer is stopped by what `broken` did, says `said`, and goes on after `mended`.
 async fn is_held_until_mended(lab: &Lab, consumer: &Process, said: &str, mended: &str) {
     lab.kafka.send(Some(0), numbered(5..10)).await;
-    let why = eventually("the reason", SOON, || async {
-        let why = is_not_ready(consumer).await;
-        why.contains(said).then_some(why)
-    })
-    .await;
+    let why = is_not_ready(consumer, said).await;
     assert!(why.contains("database"), "{why}");
     assert_eq!(consumer.probe("/live").await.unwrap().0, 200);
     assert_eq!(lab.totals().await.passed, 5, "nothing is committed");

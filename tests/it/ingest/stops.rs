@@ -5,7 +5,7 @@ use std::time::Duration;
 use payload_tracker::dev::broker::Broker;
 use tokio::time::Instant;
 
-use super::lab::{Lab, SOON, Totals, is_ready, statuses};
+use super::lab::{Lab, SOON, Totals, is_not_ready, is_ready, statuses};
 use crate::support::{Process, Proxy, eventually};
 
 /// The lab's topic on a broker of the test's own, which it may end.
@@ -75,11 +75,7 @@ async fn sigterm_does_not_wait_for_an_answer_of_kafka() {
     // Nobody listens there; a question is given up after 10 s.
     let nowhere = [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")];
     let mut consumer = lab.consumer(&nowhere);
-    eventually("a question", SOON, || async {
-        let (_, why) = consumer.probe("/ready").await?;
-        why.contains("no Kafka broker has answered").then_some(())
-    })
-    .await;
+    is_not_ready(&consumer, "no Kafka broker has answered").await;
     let told = Instant::now();
     assert!(consumer.terminate().await.success());
     assert!(told.elapsed() < Duration::from_secs(5));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::certificates::{Certificate, File};
 use crate::cli::tool::{Said, pt};
 use crate::ingest::lab::{Lab, SOON, Totals, is_not_ready, statuses};
-use crate::support::{Process, eventually};
+use crate::support::Process;
 
 const MESSAGES: usize = 10;
 
@@ -145,11 +145,7 @@ async fn refused(settings: Settings, because: &str) {
 /// It stays, since a broker's settings may be what is wrong.
 async fn consumer_is_refused(lab: &Lab, settings: &Settings, because: &str) {
     let consumer = lab.consumer(&borrowed(settings));
-    eventually("the reason in /ready", SOON, || async {
-        let why = is_not_ready(&consumer).await;
-        why.contains(because).then_some(())
-    })
-    .await;
+    is_not_ready(&consumer, because).await;
     let log = consumer.log();
     let said = |line: &str| line.contains("waiting for Kafka") && line.contains(because);
     assert!(log.lines().any(said), "{log}");
