@@ -98,11 +98,11 @@ impl<P: PageOf> Search<P> {
         let days = days_of(&payloads);
         let matching = |dates: &Span| {
             let dates = days.within(dates);
-            let then = payloads
+            let each = payloads
                 .iter()
-                .filter(|payload| days_of([*payload]).meets(&dates));
-            let ids = then.map(|payload| payload.id);
-            self.said.clone().dated_within(&dates).of_each(ids)
+                .map(|payload| (payload.id, days_of([payload])));
+            let then = each.filter(|(_, days)| days.meets(&dates));
+            self.said.clone().dated_within(&dates).of_each(then)
         };
         let rows = self.rows(&days, matching, session).await?;
         let count = count_capped(matching(&days), COUNTED_TO, session).await?;

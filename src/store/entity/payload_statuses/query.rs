@@ -1,7 +1,7 @@
 //! The words a query on statuses is said in.
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::extension::postgres::PgExpr;
 use sea_orm::sea_query::{Alias, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
     Condition, Iterable, JoinType, Order, QueryOrder, QuerySelect, QueryTrait, SelectModel,
@@ -22,6 +22,23 @@ CASE WHEN octet_length(status_msg) <= 1000
      THEN status_msg
      ELSE left(status_msg, 1000) || '... [' || octet_length(status_msg)
           || ' bytes, shortened: ask for fewer statuses]' END";
+
+/// The payloads that [`StatusQuery::of_each`] looks up.
+const EACH: &str = "each";
+const EACH_ID: &str = "payload_id";
+const EACH_START: &str = "first";
+const EACH_END: &str = "last";
+
+/// What an instant can be at all (RFC 3339).
+const FIRST_DATE: DateTime<Utc> = at_midnight(1, 1, 1);
+const LAST_DATE: DateTime<Utc> = at_midnight(9999, 12, 31);
+
+const fn at_midnight(year: i32, month: u32, day: u32) -> DateTime<Utc> {
+    match NaiveDate::from_ymd_opt(year, month, day) {
+        Some(day) => day.and_time(NaiveTime::MIN).and_utc(),
+        None => DateTime::UNIX_EPOCH,
+    }
+}
 
 /// Beside those of [`OfPayloads`].
 pub trait StatusQuery: Sized {
@@ -54,9 +71,9 @@ pub trait StatusQuery: Sized {
     /// For one service without a status: the index on (service_id, status_id, date) has no order
     /// by date for it, but has one for each of the few names.
     fn first_of_each_status(self, most: u64, order: Order) -> Self;
-    /// Of these payloads, one after the other, each on its own days: the other partitions are left out,
+    /// Of these payloads, one after the other, each within its own dates: the other partitions are left out,
     /// and no index but that of payloads is used.
-    fn of_each(self, ids: impl IntoIterator<Item = i64>) -> Self;
+    fn of_each(self, payloads: impl IntoIterator<Item = (i64, Span)>) -> Self;
     /// One row a service and source instead of one a status.
     fn visits(self) -> Selector<SelectModel<Visit>>;
     fn sorted_by_date(self, order: Order) -> Self;
@@ -181,29 +198,38 @@ impl StatusQuery for Select<Entity> {
         of_each
     }
 
-    fn of_each(self, ids: impl IntoIterator<Item = i64>) -> Self {
-        // Beside the name that the order by request ids goes by.
-        let payload = Alias::new("of_each");
-        let of = |column: payloads::Column| Expr::col((payload.clone(), column));
+    fn of_each(self, payloads: impl IntoIterator<Item = (i64, Span)>) -> Self {
+        let (ids, dates): (Vec<_>, Vec<_>) = payloads.into_iter().unzip();
+        // No absent ones: an array has none, and the server finds a payload's partition in less than half the
+        // time where its bounds are of the column's own type and need no `coalesce`.
+        let starts = dates
+            .iter()
+            .map(|dates| dates.start().unwrap_or(FIRST_DATE));
+        let ends = dates.iter().map(|dates| dates.end().unwrap_or(LAST_DATE));
+        let unnest = |array: Expr| Func::cust("unnest").arg(array);
+        let each = Query::select()
+            .expr_as(unnest(Expr::val(ids)), EACH_ID)
+            .expr_as(unnest(Expr::val(starts.collect::<Vec<_>>())), EACH_START)
+            .expr_as(unnest(Expr::val(ends.collect::<Vec<_>>())), EACH_END)
+            .take();
+        let of = |column: &'static str| Expr::col((Alias::new(EACH), Alias::new(column)));
         let date = || Expr::col(Column::Date.as_column_ref());
-        let edge = |column, open: &'static str| Func::coalesce([of(column), Expr::cust(open)]);
         let its_own = self
-            .filter(Expr::col(Column::PayloadId.as_column_ref()).eq(of(payloads::Column::Id)))
-            .filter(date().gte(edge(payloads::Column::FirstDay, "'-infinity'::date")))
-            .filter(date().lt(edge(payloads::Column::LastDay, "'infinity'::date").add(1)))
+            .filter(Expr::col(Column::PayloadId.as_column_ref()).eq(of(EACH_ID)))
+            .filter(date().gte(of(EACH_START)))
+            .filter(date().lte(of(EACH_END)))
             // As in `set_apart`.
             .offset(0);
         let mut of_each = Entity::find();
         QuerySelect::query(&mut of_each)
             .from_clear()
-            .from_as(payloads::Entity, payload.clone())
+            .from_subquery(each, EACH)
             .join_lateral(
                 JoinType::InnerJoin,
                 its_own.into_query(),
                 Entity,
                 Condition::all(),
-            )
-            .and_where(of(payloads::Column::Id).eq_any(ids));
+            );
         of_each
     }
 
