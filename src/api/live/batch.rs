@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseTransaction, DbErr};
 
-use super::lanes::{Range, lane_of};
+use super::lanes::Range;
 use super::position::Position;
 use crate::api::names::Names;
 use crate::api::params::Known;
@@ -108,7 +108,7 @@ impl Batch {
         let event = |row: payload_statuses::Model| {
             let payload = Arc::clone(self.payloads.get(&row.payload_id)?);
             let payload_id = row.payload_id;
-            let origin = row.origin_partition.zip(row.origin_offset);
+            let origin = row.origin();
             let status = Status::of(row, payload.row.request_id.clone(), &names);
             Some(Event {
                 id: None,
@@ -127,14 +127,22 @@ impl Batch {
 /// Gives ids to events that are in the order of `ranges`: `position` passes each of them.
 pub fn number(events: &mut [Event], ranges: &[Range], position: &mut Position) {
     for event in events {
-        let Some((partition, offset)) = event.origin else {
-            continue;
-        };
-        if let Some(lane) = lane_of(ranges, partition, offset) {
-            position.pass(lane, offset);
+        if pass(event.origin, ranges, position) {
             event.id = Some(position.encode());
         }
     }
+}
+
+/// `position` passes a status of that origin, if it is among `ranges`.
+pub fn pass(origin: Option<(i32, i64)>, ranges: &[Range], position: &mut Position) -> bool {
+    let Some((partition, offset)) = origin else {
+        return false;
+    };
+    let Some(range) = Range::of(ranges, partition, offset) else {
+        return false;
+    };
+    position.pass(range.lane, offset, range.end);
+    true
 }
 
 /// Cuts events into pieces of a bounded size; there is at least one, perhaps empty.

@@ -4,19 +4,35 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::position::{Lane, Mark, Position};
-use crate::store::entity::consumer_offsets;
 use crate::store::entity::payload_statuses::Origins;
+
+const LANES: &str = "
+SELECT topic, partition, first_offset, o.next_offset, stored, updated_at,
+       coalesce(odd.next_offset > o.next_offset, false) AS is_half_stored
+  FROM consumer_offsets AS o LEFT JOIN odd_offsets AS odd USING (topic, partition)";
+
+#[derive(FromQueryResult)]
+struct Row {
+    topic: String,
+    partition: i32,
+    first_offset: i64,
+    next_offset: i64,
+    stored: i64,
+    updated_at: DateTime<Utc>,
+    is_half_stored: bool,
+}
 
 /// A lane as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    pub first: i64,
-    pub next: i64,
+    pub mark: Mark,
     /// How many statuses were stored of it, ever.
     pub stored: i64,
-    pub updated: DateTime<Utc>,
+    /// By when it was stored what was sent back, if it was seen to be.
+    sent_back: Option<DateTime<Utc>>,
 }
 
 /// All lanes at one moment.
@@ -31,81 +47,68 @@ pub struct Lanes {
 pub struct Range {
     pub lane: Lane,
     pub origins: Origins,
+    /// Where they lead.
+    pub end: Mark,
     /// How many statuses lie there, by the lane's counters.
     pub expected: i64,
 }
 
 impl Lanes {
-    pub fn of(at: DateTime<Utc>, rows: Vec<consumer_offsets::Model>) -> Self {
+    /// As they are stored at `at`, the beginning of the session's transaction. `before`: as they were seen last.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn read(
+        at: DateTime<Utc>,
+        before: Option<&Self>,
+        session: &impl ConnectionTrait,
+    ) -> Result<Self, DbErr> {
+        let statement = Statement::from_string(DbBackend::Postgres, LANES);
+        let rows = Row::find_by_statement(statement).all(session).await?;
         let stored = rows.into_iter().map(|row| {
-            let stored = Stored {
-                first: row.first_offset,
-                next: row.next_offset,
-                stored: row.stored,
-                updated: row.updated_at,
-            };
-            (Lane::of(&row.topic, row.partition), stored)
+            let lane = Lane::of(&row.topic, row.partition);
+            let offsets = (row.first_offset, row.next_offset);
+            let mark = Mark::stored(offsets, row.updated_at, at, row.is_half_stored);
+            let before = before.and_then(|before| before.stored.get(&lane));
+            (lane, Stored::new(mark, row.stored, before))
         });
-        Self {
+        Ok(Self {
             at,
             stored: stored.collect(),
-        }
+        })
     }
 
     pub fn position(&self) -> Position {
-        let mark = |stored: &Stored| Mark {
-            next: stored.next,
-            since: stored.updated,
-        };
         let lanes = self.stored.iter();
         Position {
             at: self.at,
-            lanes: lanes.map(|(lane, stored)| (*lane, mark(stored))).collect(),
+            lanes: lanes.map(|(lane, stored)| (*lane, stored.mark)).collect(),
         }
     }
 
     /// What came between `self` and `later`.
     pub fn until(&self, later: &Self) -> Vec<Range> {
-        let position = self.position();
-        let ranges = later.stored.iter().filter_map(|(lane, now)| {
-            let before = self.stored.get(lane);
-            let (from, since) = match before {
-                None => (now.first, position.stored_since(*lane)),
-                // Sent back: read again, or another topic of that name. What is stored of it from then on
-                // is new, and what was stored of the same offsets before is not.
-                Some(before) if now.first < before.first => {
-                    (before.next - (before.first - now.first), before.updated)
-                }
-                Some(before) => (before.next, position.stored_since(*lane)),
-            };
-            let origins = Origins {
-                partition: lane.partition,
-                from,
-                until: now.next,
-                after: Some(since),
-            };
-            let expected = now.stored - before.map_or(0, |before| before.stored);
-            let range = Range {
-                lane: *lane,
-                origins,
-                expected,
-            };
-            (from < now.next).then_some(range)
-        });
-        ranges.collect()
+        let mut ranges = self.position().until(&later.position());
+        for range in &mut ranges {
+            let stored = |lanes: &Self| lanes.stored.get(&range.lane).map_or(0, |s| s.stored);
+            range.expected = stored(later) - stored(self);
+        }
+        ranges
     }
-}
 
-impl Lanes {
     /// Where whoever has seen the first of `ranges`, statuses of these partitions and offsets, stands on
     /// the way to `later`.
     pub fn on_the_way(&self, later: &Self, ranges: &[Range], told: &[(i32, i64)]) -> Self {
         let mut stored = self.stored.clone();
+        let here = self.position().by(&later.position());
         let last = told.last().copied().unwrap_or((i32::MIN, 0));
         for range in ranges {
-            let (Some(end), origins) = (later.stored.get(&range.lane), range.origins) else {
+            let (Some(end), Some(mark)) =
+                (later.stored.get(&range.lane), here.lanes.get(&range.lane))
+            else {
                 continue;
             };
+            let origins = range.origins;
             let next = match origins.partition.cmp(&last.0) {
                 Ordering::Less => origins.until,
                 Ordering::Equal => last.1.saturating_add(1).clamp(origins.from, origins.until),
@@ -114,15 +117,13 @@ impl Lanes {
             let here = if next == origins.until {
                 *end
             } else {
-                let since = origins.after.unwrap_or(self.at);
                 let of_range = |(partition, offset): &&(i32, i64)| {
                     *partition == origins.partition && (origins.from..next).contains(offset)
                 };
                 let told = told.iter().filter(of_range).count() as i64;
                 Stored {
-                    next,
+                    mark: Mark { next, ..*mark },
                     stored: end.stored - (range.expected - told),
-                    updated: self.stored.get(&range.lane).map_or(since, |s| s.updated),
                     ..*end
                 }
             };
@@ -135,35 +136,58 @@ impl Lanes {
     }
 }
 
+impl Stored {
+    fn new(mut mark: Mark, stored: i64, before: Option<&Self>) -> Self {
+        let sent_back = before.and_then(|before| {
+            let sinks = mark.first < before.mark.first;
+            if sinks {
+                Some(before.mark.moved)
+            } else {
+                before.sent_back
+            }
+        });
+        // However lately that was: what was stored of these offsets by then was told.
+        mark.since = sent_back.map_or(mark.since, |by| by.max(mark.since));
+        Self {
+            mark,
+            stored,
+            sent_back,
+        }
+    }
+}
+
 impl Position {
     /// What lies between `self` and `later`.
     pub fn until(&self, later: &Self) -> Vec<Range> {
-        let ranges = later.lanes.iter().filter_map(|(lane, mark)| {
-            let from = self.lanes.get(lane).map_or(0, |mark| mark.next);
+        let here = self.by(later);
+        let ranges = later.lanes.iter().filter_map(|(lane, end)| {
+            let mark = here.lanes.get(lane)?;
             let origins = Origins {
                 partition: lane.partition,
-                from,
-                until: mark.next,
-                after: Some(self.stored_since(*lane)),
+                from: mark.next,
+                until: end.next,
+                after: Some(mark.since),
             };
             let range = Range {
                 lane: *lane,
                 origins,
-                expected: mark.next - from,
+                end: *end,
+                expected: end.next.saturating_sub(mark.next),
             };
-            (from < mark.next).then_some(range)
+            (mark.next < end.next).then_some(range)
         });
         ranges.collect()
     }
 }
 
-/// The lane whose new offsets a status is among.
-pub fn lane_of(ranges: &[Range], partition: i32, offset: i64) -> Option<Lane> {
-    let holds = |origins: &Origins| {
-        origins.partition == partition && (origins.from..origins.until).contains(&offset)
-    };
-    let range = ranges.iter().find(|range| holds(&range.origins))?;
-    Some(range.lane)
+impl Range {
+    /// That of `ranges` which a status is among.
+    pub fn of(ranges: &[Self], partition: i32, offset: i64) -> Option<&Self> {
+        let holds = |origins: &Origins| {
+            origins.partition == partition && (origins.from..origins.until).contains(&offset)
+        };
+        ranges.iter().find(|range| holds(&range.origins))
+    }
 }
 
 #[cfg(test)]
@@ -176,14 +200,15 @@ mod tests {
     }
 
     fn lanes(seconds: i64, stored: &[(i32, i64, i64, i64)]) -> Lanes {
+        lanes_after(None, seconds, stored)
+    }
+
+    fn lanes_after(before: Option<&Lanes>, seconds: i64, stored: &[(i32, i64, i64, i64)]) -> Lanes {
         let lane = |&(partition, first, next, stored): &(i32, i64, i64, i64)| {
-            let stored = Stored {
-                first,
-                next,
-                stored,
-                updated: at(seconds),
-            };
-            (Lane::of("t", partition), stored)
+            let lane = Lane::of("t", partition);
+            let mark = Mark::new(first, next, at(seconds));
+            let before = before.and_then(|before| before.stored.get(&lane));
+            (lane, Stored::new(mark, stored, before))
         };
         Lanes {
             at: at(seconds),

@@ -10,7 +10,7 @@ use super::position::Position;
 use super::watch::Watch;
 use crate::api::reading::ReadError;
 use crate::store::entity::Span;
-use crate::store::entity::payload_statuses::StatusQuery;
+use crate::store::entity::payload_statuses::{self, StatusQuery};
 
 /// How many statuses a listener is told of at most. Of more it is told that there were more.
 const MOST: usize = 10_000;
@@ -41,7 +41,7 @@ pub enum Piece {
 impl Missed {
     pub fn between(from: Position, until: Arc<Position>) -> Self {
         Self {
-            from,
+            from: from.by(&until),
             until,
             told: 0,
         }
@@ -55,9 +55,6 @@ impl Missed {
     /// # Errors
     /// The database fails; the same call again goes on.
     pub async fn next(&mut self, watch: &Watch, shared: &Shared) -> Result<Piece, ReadError> {
-        if self.told >= MOST {
-            return Ok(Piece::Skipped(TOO_MANY));
-        }
         let ranges = self.from.until(&self.until);
         if ranges.is_empty() {
             return Ok(Piece::Last(Vec::new()));
@@ -65,13 +62,8 @@ impl Missed {
         let Some(matching) = watch.matching(shared).await? else {
             return Ok(Piece::Last(Vec::new()));
         };
-        let mut origins: Vec<_> = ranges.iter().map(|range| range.origins).collect();
-        let mut since = origins.iter().filter_map(|origins| origins.after).min();
-        if matches!(watch, Watch::Payload(_)) {
-            // The payload's id finds them all, however long ago.
-            origins.iter_mut().for_each(|origins| origins.after = None);
-            since = None;
-        }
+        let origins: Vec<_> = ranges.iter().map(|range| range.origins).collect();
+        let since = origins.iter().filter_map(|origins| origins.after).min();
         let piece = matching
             .coming_from(&origins)
             .stored_within(&Span {
@@ -91,10 +83,16 @@ impl Missed {
             Err(ReadError::TooSlow) => return Ok(Piece::Skipped(TOO_LONG_AGO)),
             read => read?,
         };
+        self.told += batch.rows.len();
+        if self.told > MOST {
+            return Ok(Piece::Skipped(TOO_MANY));
+        }
         let is_last = batch.rows.len() < PIECE;
+        let last = batch.rows.last().and_then(payload_statuses::Model::origin);
         let mut events = batch.named(&shared.names, &shared.reader).await?;
         batch::number(&mut events, &ranges, &mut self.from);
-        self.told += events.len();
+        // Also where its payload has vanished, and it is no event.
+        batch::pass(last, &ranges, &mut self.from);
         Ok(if is_last {
             Piece::Last(events)
         } else {

@@ -31,6 +31,7 @@ use super::problem::Problem;
 use super::reading::Reader;
 use crate::telemetry::metrics::ApiMetrics;
 use batch::Chunk;
+use position::Position;
 use tail::Tailer;
 use voice::{Heard, Told, Voice};
 
@@ -78,15 +79,15 @@ impl Live {
         }))
     }
 
-    /// Begins to listen, and waits until it is known from where on.
-    async fn listen(&self) -> Result<Ear, Problem> {
+    /// Begins to listen, and waits until it is known from where on: not from before `came_from`, where another
+    /// process may have told more than this one knows yet, but where that cannot be waited for.
+    async fn listen(&self, came_from: Option<&Position>) -> Result<Ear, Problem> {
         let Heard { chunks, mut told } = self.0.hear();
-        let first = timeout(STARTS_WITHIN, told.wait_for(Option::is_some)).await;
-        let first = first
-            .ok()
-            .and_then(Result::ok)
-            .and_then(|told| told.clone());
-        let told = first.ok_or_else(|| {
+        let is_there = |told: &Told| came_from.is_none_or(|from| told.position.has_reached(from));
+        let there = told.wait_for(|told| told.as_ref().is_some_and(is_there));
+        // It may never get there: lanes are sent back by hand, databases restored.
+        let _ = timeout(STARTS_WITHIN, there).await;
+        let told = told.borrow().clone().ok_or_else(|| {
             Problem::Unavailable("the database does not answer now: try again".to_owned())
         })?;
         Ok(Ear { chunks, told })

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use openssl::sha::sha256;
 
 /// The form below; another one gets another number.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// No transaction that writes statuses stays open that long: its statements are bounded, and the server
 /// ends one that idles.
@@ -38,12 +38,65 @@ impl Lane {
     }
 }
 
+/// A place in a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
+    /// Where the lane's counters begin: it sinks by as much as the lane is sent back.
+    pub first: i64,
     /// Every status of the lane below this is committed.
     pub next: i64,
-    /// The transaction that moved it here began then: each one that stores what comes began later.
+    /// What is below was stored by then, and what comes is stored later.
+    pub moved: DateTime<Utc>,
+    /// The same with care for clocks. What was stored of the offsets that come before this is of another log,
+    /// or was sent back.
     pub since: DateTime<Utc>,
+}
+
+impl Mark {
+    pub fn new(first: i64, next: i64, moved: DateTime<Utc>) -> Self {
+        Self {
+            first,
+            next,
+            moved,
+            since: moved - CLOCK_STEP,
+        }
+    }
+
+    /// Of a lane that is stored like that and looked at at `at`. `is_half_stored`: the odd half of a batch is
+    /// committed and the other not yet; then the lane may have been moved any time ago.
+    pub fn stored(
+        (first, next): (i64, i64),
+        updated: DateTime<Utc>,
+        at: DateTime<Utc>,
+        is_half_stored: bool,
+    ) -> Self {
+        let moved = match is_half_stored {
+            true => updated,
+            false => updated.max(at - LONGEST_TRANSACTION),
+        };
+        Self::new(first, next, moved)
+    }
+
+    /// The same place when the lane is where `later` is. It may have been sent back meanwhile, to be read again
+    /// or because its topic is another one of that name: what is stored of it from then on is new, and what
+    /// was stored of the same offsets before is not.
+    fn by(self, later: &Self) -> Self {
+        let sunk = self.first.saturating_sub(later.first);
+        if sunk <= 0 {
+            return self;
+        }
+        Self {
+            first: later.first,
+            next: self.next.saturating_sub(sunk),
+            since: self.moved,
+            ..self
+        }
+    }
+
+    /// How far the lane was read, however often it was sent back.
+    fn passed(&self) -> i64 {
+        self.next.saturating_sub(self.first)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,22 +107,37 @@ pub struct Position {
 }
 
 impl Position {
-    /// From when on the statuses beyond a lane's mark were stored; of a lane not known here, too.
-    pub fn stored_since(&self, lane: Lane) -> DateTime<Utc> {
-        let bound = self.at - LONGEST_TRANSACTION;
-        let since = self.lanes.get(&lane).map_or(bound, |mark| mark.since);
-        since.max(bound) - CLOCK_STEP
+    /// The same place in the lanes as they are `later`, from their start in those that are new.
+    pub fn by(&self, later: &Self) -> Self {
+        let lanes = later.lanes.iter().map(|(lane, now)| {
+            let mark = match self.lanes.get(lane) {
+                Some(mark) => mark.by(now),
+                None => Mark::new(now.first, now.first, self.at - LONGEST_TRANSACTION),
+            };
+            (*lane, mark)
+        });
+        Self {
+            at: self.at,
+            lanes: lanes.collect(),
+        }
     }
 
-    /// Passes one status of a lane.
-    pub fn pass(&mut self, lane: Lane, offset: i64) {
-        let since = self.at - LONGEST_TRANSACTION;
-        let mark = self.lanes.entry(lane).or_insert(Mark { next: 0, since });
-        mark.next = offset.saturating_add(1);
+    /// Passes one status of a lane, on the way to `end`.
+    pub fn pass(&mut self, lane: Lane, offset: i64, end: Mark) {
+        if let Some(mark) = self.lanes.get_mut(&lane) {
+            let next = offset.saturating_add(1);
+            // What comes before the end may have been stored with what was passed.
+            *mark = if next == end.next {
+                end
+            } else {
+                Mark { next, ..*mark }
+            };
+        }
     }
 
-    /// Whether a status with this origin lies before the position; one without an origin does.
-    pub fn is_past(&self, origin: Option<(i32, i64)>) -> bool {
+    /// Whether a status of this origin, stored at that moment, lies before the position; one without an origin
+    /// does, and what was stored by then of an offset that comes: the lane was sent back.
+    pub fn is_past(&self, origin: Option<(i32, i64)>, stored: DateTime<Utc>) -> bool {
         let Some((partition, offset)) = origin else {
             return true;
         };
@@ -77,27 +145,34 @@ impl Position {
             .lanes
             .iter()
             .filter(|(lane, _)| lane.partition == partition);
-        let mut marks = of_partition.map(|(_, mark)| mark.next).peekable();
-        marks.peek().is_none() || marks.any(|next| offset < next)
+        let mut marks = of_partition.map(|(_, mark)| mark).peekable();
+        marks.peek().is_none() || marks.any(|mark| offset < mark.next || stored <= mark.moved)
+    }
+
+    /// Whether all that lies before `other` lies before this. Lanes that are gone have no place.
+    pub fn has_reached(&self, other: &Self) -> bool {
+        other.lanes.iter().all(|(lane, there)| {
+            let here = self.lanes.get(lane);
+            here.is_none_or(|here| here.passed() >= there.passed())
+        })
     }
 
     /// As the id of an event: base64 without padding, of numbers in LEB128.
     pub fn encode(&self) -> String {
-        let mut bytes = Vec::with_capacity(16 + 8 * self.lanes.len());
-        let at = self.at.timestamp();
+        let mut bytes = Vec::with_capacity(16 + 16 * self.lanes.len());
+        let at = self.at.timestamp_millis();
         put(&mut bytes, VERSION);
         put(&mut bytes, at.unsigned_abs());
         put(&mut bytes, self.lanes.len() as u64);
         for (lane, mark) in &self.lanes {
-            let age = at - mark.since.timestamp();
+            // Up: what was stored in that millisecond is below the mark.
+            let moved = mark.moved.timestamp_micros().div_euclid(1_000) + 1;
             put(&mut bytes, lane.topic.into());
             put(&mut bytes, lane.partition.unsigned_abs().into());
-            put(&mut bytes, mark.next.unsigned_abs());
-            put(
-                &mut bytes,
-                age.clamp(0, LONGEST_TRANSACTION.num_seconds())
-                    .unsigned_abs(),
-            );
+            put(&mut bytes, mark.passed().unsigned_abs());
+            put(&mut bytes, zigzag(mark.first));
+            let age = (at - moved).max(0).unsigned_abs();
+            put(&mut bytes, age << 1 | u64::from(mark.since == mark.moved));
         }
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -109,7 +184,7 @@ impl Position {
         if numbers.next()? != VERSION {
             return None;
         }
-        let at = DateTime::from_timestamp(numbers.next()?.try_into().ok()?, 0)?;
+        let at = DateTime::from_timestamp_millis(numbers.next()?.try_into().ok()?)?;
         let count = numbers.next()?;
         let mut lanes = BTreeMap::new();
         for _ in 0..count {
@@ -118,6 +193,15 @@ impl Position {
         }
         numbers.0.is_empty().then_some(Self { at, lanes })
     }
+}
+
+/// Small numbers of either sign as small numbers.
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
@@ -133,7 +217,7 @@ struct Numbers<'b>(&'b [u8]);
 impl Numbers<'_> {
     fn next(&mut self) -> Option<u64> {
         let mut number = 0u64;
-        for shift in (0..63).step_by(7) {
+        for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
             self.0 = rest;
             number |= u64::from(byte & 0x7f) << shift;
@@ -149,10 +233,21 @@ impl Numbers<'_> {
             topic: self.next()?.try_into().ok()?,
             partition: self.next()?.try_into().ok()?,
         };
-        let next = self.next()?.try_into().ok()?;
-        let age = TimeDelta::try_seconds(self.next()?.try_into().ok()?)?;
-        let since = at.checked_sub_signed(age)?;
-        Some((lane, Mark { next, since }))
+        let passed: i64 = self.next()?.try_into().ok()?;
+        let first = unzigzag(self.next()?);
+        let age = self.next()?;
+        let (age, is_sent_back) = ((age >> 1).cast_signed(), age & 1 == 1);
+        // Not before 1970: dates without end are more than the database can be asked for.
+        let moved = at
+            .timestamp_millis()
+            .checked_sub(age)
+            .filter(|at| *at >= 0)?;
+        let moved = DateTime::from_timestamp_millis(moved)?;
+        let mut mark = Mark::new(first, first.checked_add(passed)?, moved);
+        if is_sent_back {
+            mark.since = moved;
+        }
+        Some((lane, mark))
     }
 }
 
@@ -160,11 +255,15 @@ impl Numbers<'_> {
 mod tests {
     use super::*;
 
-    fn position(lanes: &[(i32, i64)]) -> Position {
+    /// Of lanes with partition, first and next.
+    fn position(lanes: &[(i32, i64, i64)]) -> Position {
         let at = DateTime::from_timestamp(1_769_847_330, 0).unwrap();
-        let lanes = lanes.iter().map(|(partition, next)| {
-            let since = at - TimeDelta::seconds(7);
-            (Lane::of("topic", *partition), Mark { next: *next, since })
+        let lanes = lanes.iter().map(|(partition, first, next)| {
+            let moved = at - TimeDelta::seconds(7);
+            (
+                Lane::of("topic", *partition),
+                Mark::new(*first, *next, moved),
+            )
         });
         Position {
             at,
@@ -172,27 +271,55 @@ mod tests {
         }
     }
 
+    fn mark(position: &Position) -> Mark {
+        position.lanes[&Lane::of("topic", 0)]
+    }
+
     #[test]
     fn an_id_says_all_of_a_position() {
+        let large = 1 << 40;
+        let sent_back = position(&[(0, 50, 90)]).by(&position(&[(0, 0, 0)]));
+        let read = Position::decode(&sent_back.encode()).unwrap();
+        assert_eq!(
+            mark(&read).since,
+            mark(&read).moved,
+            "not what was stored by then"
+        );
         for lanes in [
             vec![],
-            vec![(0, 0)],
-            vec![(0, 1 << 40), (7, 300), (i32::MAX, i64::MAX)],
+            vec![(0, 0, 0)],
+            vec![(0, 0, large), (7, -40, 300), (i32::MAX, 1, i64::MAX)],
+            vec![
+                (0, -large, -large),
+                (1, i64::MIN, i64::MIN),
+                (2, i64::MAX, i64::MAX),
+            ],
         ] {
             let position = position(&lanes);
-            assert_eq!(Position::decode(&position.encode()), Some(position));
+            let read = Position::decode(&position.encode()).unwrap();
+            assert_eq!(read.at, position.at);
+            for (lane, mark) in &position.lanes {
+                let read = read.lanes[lane];
+                assert_eq!((read.first, read.next), (mark.first, mark.next));
+                let later = read.moved - mark.moved;
+                assert_eq!(
+                    later,
+                    TimeDelta::milliseconds(1),
+                    "what was stored then is below"
+                );
+            }
         }
     }
 
     #[test]
     fn an_id_of_twenty_lanes_is_short() {
-        let lanes: Vec<_> = (0..20).map(|lane| (lane, 1_000_000_000)).collect();
-        assert!(position(&lanes).encode().len() < 400);
+        let lanes: Vec<_> = (0..20).map(|lane| (lane, 0, 1_000_000_000)).collect();
+        assert!(position(&lanes).encode().len() < 420);
     }
 
     #[test]
     fn what_is_no_id_is_refused() {
-        let id = position(&[(0, 5), (1, 6)]).encode();
+        let id = position(&[(0, 0, 5), (1, 0, 6)]).encode();
         for length in 0..id.len() {
             assert_eq!(Position::decode(&id[..length]), None, "{length}");
         }
@@ -210,29 +337,78 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_after_an_old_mark_is_looked_for_within_bounds() {
-        let mut position = position(&[(0, 5)]);
-        let lane = Lane::of("topic", 0);
-        assert_eq!(
-            position.stored_since(lane),
-            position.at - TimeDelta::seconds(17)
-        );
-        position.lanes.get_mut(&lane).unwrap().since -= TimeDelta::days(3);
-        let bound = position.at - LONGEST_TRANSACTION - CLOCK_STEP;
-        assert_eq!(position.stored_since(lane), bound);
-        assert_eq!(position.stored_since(Lane::of("topic", 1)), bound);
+    fn numbers_beyond_what_they_can_be_are_refused() {
+        let lane = |passed, first, age| {
+            let mut bytes = Vec::new();
+            [VERSION, 1_769_847_330_000, 1, 7, 0, passed, first, age]
+                .into_iter()
+                .for_each(|number| put(&mut bytes, number));
+            Position::decode(&URL_SAFE_NO_PAD.encode(bytes))
+        };
+        assert!(lane(5, 0, 14_000).is_some());
+        assert_eq!(lane(u64::MAX, 0, 0), None, "no offset");
+        assert_eq!(lane(1, zigzag(i64::MAX), 0), None, "beyond the last");
+        assert_eq!(lane(5, 0, 2 * 1_769_847_330_001), None, "before 1970");
+        assert_eq!(lane(5, 0, u64::MAX), None, "before 1970");
     }
 
     #[test]
-    fn a_position_is_past_what_lies_below_it() {
-        let position = position(&[(0, 5)]);
-        for (origin, expected) in [
-            (None, true),
-            (Some((0, 4)), true),
-            (Some((0, 5)), false),
-            (Some((1, 5)), true),
+    fn what_was_stored_after_an_old_mark_is_looked_for_within_bounds() {
+        let at = position(&[]).at;
+        let stored = |ago, half| Mark::stored((0, 5), at - ago, at, half).since;
+        let (short, long) = (TimeDelta::seconds(7), TimeDelta::days(3));
+        assert_eq!(stored(short, false), at - short - CLOCK_STEP);
+        let bound = at - LONGEST_TRANSACTION - CLOCK_STEP;
+        assert_eq!(stored(long, false), bound);
+        assert_eq!(stored(long, true), at - long - CLOCK_STEP, "half a batch");
+        let new = position(&[]).by(&position(&[(0, 5, 9)]));
+        assert_eq!((mark(&new).next, mark(&new).since), (5, bound));
+    }
+
+    #[test]
+    fn a_place_moves_with_a_lane_that_is_sent_back() {
+        let here = position(&[(0, 50, 90)]);
+        let same = here.by(&position(&[(0, 50, 120)]));
+        assert_eq!(same, here);
+        let sent_back = mark(&here.by(&position(&[(0, -40, 6)])));
+        assert_eq!((sent_back.first, sent_back.next), (-40, 0));
+        assert_eq!(
+            sent_back.since,
+            mark(&here).moved,
+            "not what was stored by then"
+        );
+        let far = mark(&position(&[(0, i64::MAX, i64::MAX)]).by(&position(&[(0, i64::MIN, 0)])));
+        assert_eq!(far.next, 0);
+    }
+
+    #[test]
+    fn a_position_is_past_what_lies_below_it_or_was_stored_before() {
+        let position = position(&[(0, 0, 5)]);
+        let stored = mark(&position).moved;
+        let new = stored + TimeDelta::microseconds(1);
+        for (origin, stored, expected) in [
+            (None, new, true),
+            (Some((0, 4)), new, true),
+            (Some((0, 5)), new, false),
+            (Some((0, 5)), stored, true),
+            (Some((1, 5)), new, true),
         ] {
-            assert_eq!(position.is_past(origin), expected, "{origin:?}");
+            assert_eq!(position.is_past(origin, stored), expected, "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn one_position_reaches_another_in_every_lane() {
+        let there = position(&[(0, 0, 5), (1, 10, 20)]);
+        for (here, expected) in [
+            (vec![(0, 0, 5), (1, 10, 20)], true),
+            (vec![(0, 0, 6), (1, 10, 20), (2, 0, 0)], true),
+            (vec![(0, 0, 5), (1, 10, 19)], false),
+            // Sent back, and read on; the other is gone.
+            (vec![(1, 0, 10)], true),
+            (vec![(1, 0, 9)], false),
+        ] {
+            assert_eq!(position(&here).has_reached(&there), expected, "{here:?}");
         }
     }
 }

@@ -73,7 +73,7 @@ struct LiveEvent {
     #[schema(
         required = false,
         nullable = false,
-        example = "AaL09ssGAu-1nbYFANcIBO-1nbYFAdsHAg"
+        example = "AsSt_JjBMwLvtZ22BQDnJACABe-1nbYFAdsGAOwO"
     )]
     id: Option<String>,
 }
@@ -104,7 +104,7 @@ enum LiveEventKind {
     ),
     responses(
         (status = 200, description = "The stream", body = LiveEvent, content_type = "text/event-stream",
-            example = "event: status\ndata: {\"request_id\":\"0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d\",\"status\":\"success\",\"id\":\"4711\",\"service\":\"puptoo\",\"source\":\"\",\"status_msg\":\"\",\"date\":\"2026-01-31T08:15:30.25Z\",\"created_at\":\"2026-01-31T08:15:30.5Z\"}\nid: AaL09ssGAu-1nbYFANcIBO-1nbYFAdsHAg\n\n"),
+            example = "event: status\ndata: {\"request_id\":\"0f3c8f1e6a5d4a7b9c2d1e0f8a7b6c5d\",\"status\":\"success\",\"id\":\"4711\",\"service\":\"puptoo\",\"source\":\"\",\"status_msg\":\"\",\"date\":\"2026-01-31T08:15:30.25Z\",\"created_at\":\"2026-01-31T08:15:30.5Z\"}\nid: AsSt_JjBMwLvtZ22BQDnJACABe-1nbYFAdsGAOwO\n\n"),
         (status = 400, description = "A parameter or Last-Event-ID is not what it has to be, or is of lists only", body = ProblemBody),
         (status = 503, description = "The database does not answer now", body = ProblemBody),
     )
@@ -115,7 +115,7 @@ pub async fn statuses(
     LastEventId(came_from): LastEventId,
     line: Line,
 ) -> Result<Response, Problem> {
-    let ear = app.live.listen().await?;
+    let ear = app.live.listen(came_from.as_ref()).await?;
     let joining = Joining {
         ear,
         line,
@@ -153,7 +153,7 @@ pub async fn payload(
         app.metrics.invalid_request_ids.inc();
         return Err(Problem::PayloadNotFound(given));
     };
-    let ear = app.live.listen().await?;
+    let ear = app.live.listen(came_from.as_ref()).await?;
     let found = app
         .live
         .first(forms)
@@ -164,7 +164,8 @@ pub async fn payload(
         events.clear();
     }
     // What is beyond is told in its turn.
-    events.retain(|event| ear.told.position.is_past(event.origin));
+    let position = &ear.told.position;
+    events.retain(|event| position.is_past(event.origin, event.status.created_at.0));
     let joining = Joining {
         ear,
         line,
@@ -178,6 +179,8 @@ impl Live {
     /// The payload's ids, and its statuses so far; `None` if there is no such payload.
     async fn first(&self, forms: Vec<String>) -> Result<Option<(Vec<i64>, Vec<Event>)>, ReadError> {
         let shared = &self.0;
+        // Never closed. Those who come back together leave sessions to the tailer.
+        let _turn = shared.catching_up.acquire().await;
         let found = shared
             .reader
             .read(move |session| Box::pin(first_on(forms.clone(), session)))

@@ -15,8 +15,8 @@ use super::lanes::{Lanes, Range};
 use super::voice::{Told, Voice};
 use super::{KEPT, Shared};
 use crate::api::reading::ReadError;
+use crate::store::entity::Span;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
-use crate::store::entity::{Span, consumer_offsets};
 
 /// How often the offsets are looked at. A status is told of within 1 s of its commit.
 const LOOK: Duration = Duration::from_millis(200);
@@ -92,7 +92,7 @@ impl Tailer {
             && !news.ranges.is_empty()
         {
             let events = news.batch.named(&self.shared.names, reader).await?;
-            let mut position = before.position();
+            let mut position = before.position().by(&after);
             let mut pieces = pieces(events).into_iter().peekable();
             while let Some(mut events) = pieces.next() {
                 batch::number(&mut events, &news.ranges, &mut position);
@@ -145,7 +145,7 @@ struct News {
 /// The offsets are read first: what they say is committed, the next statement sees.
 async fn news(before: Option<Arc<Lanes>>, session: &DatabaseTransaction) -> Result<News, DbErr> {
     let at = now(session).await?;
-    let lanes = Lanes::of(at, consumer_offsets::all().all(session).await?);
+    let lanes = Lanes::read(at, before.as_deref(), session).await?;
     let ranges = before.as_ref().map(|before| before.until(&lanes));
     let ranges = ranges.unwrap_or_default();
     let Some(before) = before.filter(|_| !ranges.is_empty()) else {
@@ -159,8 +159,10 @@ async fn news(before: Option<Arc<Lanes>>, session: &DatabaseTransaction) -> Resu
     let rows = rows(&before, &lanes, &ranges, session).await?;
     let is_cut = rows.len() as u64 == MOST_ROWS;
     let after = if is_cut {
-        let origin = |row: &payload_statuses::Model| row.origin_partition.zip(row.origin_offset);
-        let told: Vec<_> = rows.iter().filter_map(origin).collect();
+        let told: Vec<_> = rows
+            .iter()
+            .filter_map(payload_statuses::Model::origin)
+            .collect();
         before.on_the_way(&lanes, &ranges, &told)
     } else {
         lanes
@@ -193,7 +195,9 @@ async fn rows(
         let updated = ranges
             .iter()
             .filter_map(|range| now.stored.get(&range.lane));
-        let stored = updated.map(|lane| lane.updated).fold(before.at, Ord::min);
+        let stored = updated
+            .map(|lane| lane.mark.moved)
+            .fold(before.at, Ord::min);
         let recent = all
             .clone()
             .dated_within(&from(stored - DATED_LATE))

@@ -90,7 +90,7 @@ fn example(parameter: &str) -> Option<Value> {
         "partition" => json!(3),
         "redriven" => json!("false"),
         "cursor" => json!("b6oD1l2W0nAABkQX0AxXgAAAAAAAABJn"),
-        "Last-Event-ID" => json!("AaL09ssGAu-1nbYFANcIBO-1nbYFAdsHAg"),
+        "Last-Event-ID" => json!("AsSt_JjBMwLvtZ22BQDnJACABe-1nbYFAdsGAOwO"),
         "x-rh-identity" => {
             json!(
                 "eyJpZGVudGl0eSI6eyJhc3NvY2lhdGUiOnsiUm9sZSI6WyJwbGF0Zm9ybS1hcmNoaXZlLWRvd25sb2FkIl19fX0="

@@ -30,6 +30,13 @@ pub struct Model {
     pub origin_offset: Option<i64>,
 }
 
+impl Model {
+    /// Kafka partition and offset.
+    pub fn origin(&self) -> Option<(i32, i64)> {
+        self.origin_partition.zip(self.origin_offset)
+    }
+}
+
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(

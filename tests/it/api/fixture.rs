@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use payload_tracker::api::{App, Archive, Live, Reader, Sessions, ready_check, router};
 use payload_tracker::config::{self, Database, Environment};
@@ -14,7 +15,7 @@ use crate::support::{self, TestDatabase};
 
 /// The API on a port of its own and a database of its own.
 pub struct Api {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     pub metrics: ApiMetrics,
     /// Ends all streams.
     pub stop: CancellationToken,
@@ -34,7 +35,11 @@ impl Api {
     }
 
     /// `config`: how the API finds the database.
-    pub async fn started(database: TestDatabase, config: &Database, origins: &[&str]) -> Self {
+    pub async fn started(
+        database: impl Into<Arc<TestDatabase>>,
+        config: &Database,
+        origins: &[&str],
+    ) -> Self {
         let origins = origins.join(",");
         Self::set(database, config, &[("CORS_ALLOWED_ORIGINS", &origins)]).await
     }
@@ -46,7 +51,11 @@ impl Api {
         Self::set(database, &config, variables).await
     }
 
-    async fn set(database: TestDatabase, config: &Database, variables: &[(&str, &str)]) -> Self {
+    async fn set(
+        database: impl Into<Arc<TestDatabase>>,
+        config: &Database,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let variables: HashMap<String, String> = variables.iter().map(owned).collect();
         let settings = config::Api::load(&Environment::new(variables).unwrap()).unwrap();
@@ -64,7 +73,7 @@ impl Api {
         // Not `stop`: when that is told, streams end and the port stays.
         tokio::spawn(serve_until(CancellationToken::new(), listener, service));
         Self {
-            database,
+            database: database.into(),
             metrics,
             stop,
             url,

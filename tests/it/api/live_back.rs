@@ -99,3 +99,28 @@ async fn who_missed_more_than_can_be_told_is_told_so() {
     commit(&Said::default(), 0, 12_100..12_101, pool).await;
     assert_eq!(again.said(1).await, ["0:12100"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statuses_whose_payload_is_gone_are_passed_over() {
+    let api = with_lanes(1).await;
+    let pool = &api.database.pool;
+    let mut stream = Stream::open(&api, LIVE, None).await;
+    let id = stream.position().await;
+    commit(&Said::default(), 0, 0..1, pool).await;
+    // More than are read at once.
+    let mut transaction = pool.begin().await.unwrap();
+    raw_sql(
+        "INSERT INTO payload_statuses (payload_id, service_id, status_id, date, origin_partition, origin_offset) \
+         SELECT 0, service_id, status_id, date, 0, n FROM payload_statuses, generate_series(1, 450) AS n",
+    )
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+    advance(0, 451, 450, &mut transaction).await;
+    transaction.commit().await.unwrap();
+    commit(&Said::default(), 0, 451..452, pool).await;
+    assert_eq!(stream.said(2).await, ["0:0", "0:451"]);
+    let mut again = Stream::open(&api, LIVE, Some(&id)).await;
+    assert_eq!(again.said(2).await, ["0:0", "0:451"]);
+    again.position().await;
+}

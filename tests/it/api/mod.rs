@@ -24,6 +24,7 @@ mod live_asked;
 mod live_back;
 mod live_ends;
 mod live_memory;
+mod live_moved;
 mod openapi;
 mod outages;
 mod payload;
