@@ -73,6 +73,17 @@ impl Database {
         Ok(())
     }
 
+    /// Messages of a topic that became statuses.
+    pub(super) async fn stored(&self, topic: &str) -> Result<u64, Failure> {
+        let stored: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(stored), 0)::bigint FROM consumer_offsets WHERE topic = $1",
+        )
+        .bind(topic)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(stored.unsigned_abs())
+    }
+
     pub(super) async fn rows(&self) -> Result<Rows, Failure> {
         let (payloads, payload_ids, payload_statuses) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM payloads), (SELECT count(*) FROM payload_ids),
