@@ -94,10 +94,11 @@ async fn measure(
         ("PUBLICPORT", port.as_str()),
         ("MAX_REQUESTS_PER_MINUTE", "0"),
         ("DATABASE_READ_URL", ""),
+        ("REQUESTOR_IMPL", "mock"),
     ];
     let mut api = Service::start("pt-api", database, envs)?;
     api.ready().await?;
-    let load = Load::new(format!("http://127.0.0.1:{port}/api/v1"), keys)?;
+    let load = Load::new(format!("http://127.0.0.1:{port}/api/v1"), keys).await?;
     let mut report = Report {
         statuses: args.statuses,
         days: args.days,
@@ -129,6 +130,7 @@ async fn routes(args: &Args, load: &Load) -> Result<Vec<Route>, Failure> {
                 route: question.name(),
                 clients,
                 per_second: met.per_second(),
+                bytes: met.mean_bytes(),
                 errors: met.errors,
                 latency: met.latency(),
             });

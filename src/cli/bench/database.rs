@@ -66,7 +66,7 @@ impl Database {
     /// Lets nothing that was written before be paid for by what is measured next.
     pub(super) async fn settle(&self) -> Result<(), Failure> {
         self.pool
-            .execute("VACUUM (ANALYZE) payloads, payload_ids, payload_statuses")
+            .execute("VACUUM (ANALYZE) payloads, payload_ids, payload_statuses, rejects, producer_hours, reject_hours")
             .await?;
         // Allowed to superusers only; without it the numbers are a little worse.
         self.pool.execute("CHECKPOINT").await.ok();

@@ -26,6 +26,8 @@ pub struct Route {
     pub route: &'static str,
     pub clients: usize,
     pub per_second: f64,
+    /// Of an answer's body, on average.
+    pub bytes: usize,
     pub latency: Latency,
     pub errors: usize,
 }
@@ -56,7 +58,7 @@ impl fmt::Display for Report {
             let Latency { p50_ms, p99_ms, .. } = route.latency;
             writeln!(
                 f,
-                "  {:<26} {:>3} clients {:>7.0}/s   p50 {p50_ms:>7.2} ms   p99 {p99_ms:>7.2} ms   {} errors",
+                "  {:<34} {:>3} clients {:>7.0}/s   p50 {p50_ms:>7.2} ms   p99 {p99_ms:>7.2} ms   {} errors",
                 route.route, route.clients, route.per_second, route.errors
             )?;
         }
