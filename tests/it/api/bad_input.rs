@@ -41,7 +41,13 @@ const NONSENSE: [&str; 26] = [
 
 /// With one payload, one reject and the mock of storage-broker.
 pub async fn api() -> Api {
-    let api = Api::with(&[("REQUESTOR_IMPL", "mock"), ("MAX_REQUESTS_PER_MINUTE", "0")]).await;
+    with_limit("0").await
+}
+
+/// The same, for so many requests a minute.
+pub async fn with_limit(per_minute: &str) -> Api {
+    let limit = ("MAX_REQUESTS_PER_MINUTE", per_minute);
+    let api = Api::with(&[("REQUESTOR_IMPL", "mock"), limit]).await;
     let pool = &api.database.pool;
     let id = Payload::of(REQUEST).put(pool).await;
     for second in ["2026-01-31T08:00:00Z", "2026-01-31T08:00:01Z"] {
