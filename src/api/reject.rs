@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::params::PathId;
+use super::params::{PathId, digits};
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
 use super::rejects::reason_schema;
@@ -142,7 +142,7 @@ pub async fn get(
     State(app): State<App>,
     PathId(given): PathId,
 ) -> Result<Json<RejectDetails>, Problem> {
-    let Some(id) = number(given.trim()) else {
+    let Some(id) = digits(given.trim()) else {
         return Err(Problem::RejectNotFound(given));
     };
     let found = app
@@ -151,11 +151,6 @@ pub async fn get(
         .await
         .map_err(ReadError::unavailable)?;
     found.map(Json).ok_or(Problem::RejectNotFound(given))
-}
-
-fn number(given: &str) -> Option<i64> {
-    let digits = given.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| given.parse().ok()).flatten()
 }
 
 async fn find(id: i64, session: &DatabaseTransaction) -> Result<Option<RejectDetails>, DbErr> {

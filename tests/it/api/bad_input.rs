@@ -167,6 +167,26 @@ async fn the_edges_of_numbers_and_times_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_no_type_holds_is_refused_like_any_other() {
+    let api = api().await;
+    let mut refused = 0;
+    for route in routes() {
+        let numbers = route.query.iter().filter(|p| p.kind == Kind::Number);
+        for name in numbers.map(|parameter| &parameter.name) {
+            for number in ["18446744073709551616", "99999999999999999999999999999999"] {
+                let asked = format!("{}?{name}={number}", route.target());
+                let answer = ask(&api, "GET", &asked, "").await;
+                let begins = format!("{name} \"{number}\" is not ");
+                assert!(answer.message().starts_with(&begins), "{asked}: {answer:?}");
+                assert_eq!(answer.status, 400, "{asked}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_is_nobody_s_is_a_404() {
     let api = api().await;
     let long = "x".repeat(5_000);

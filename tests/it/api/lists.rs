@@ -87,8 +87,14 @@ async fn a_wrong_parameter_names_what_is_allowed() {
     for list in LISTS {
         for (query, message) in [
             ("sort_dir=up", r#"sort_dir "up" is not one of asc, desc"#),
-            ("page=-1", r#"page "-1" is not a whole number from 0"#),
-            ("page=one", r#"page "one" is not a whole number from 0"#),
+            (
+                "page=-1",
+                r#"page "-1" is not a whole number from 0 to 10000"#,
+            ),
+            (
+                "page=one",
+                r#"page "one" is not a whole number from 0 to 10000"#,
+            ),
             (
                 "page_size=0",
                 r#"page_size "0" is not a whole number from 1 to 1000"#,
@@ -110,8 +116,12 @@ async fn a_wrong_parameter_names_what_is_allowed() {
                 "page 5001 of 2 rows begins after row 10000: go on with cursor, the `next` of the answer before",
             ),
             (
-                "page=99999999999999999999999999&page_size=1000",
+                "page=18446744073709551615&page_size=1000",
                 "page 18446744073709551615 of 1000 rows begins after row 10000: go on with cursor, the `next` of the answer before",
+            ),
+            (
+                "page=18446744073709551616&page_size=1000",
+                r#"page "18446744073709551616" is not a whole number from 0 to 10000"#,
             ),
             (
                 "created_at_gte=yesterday",
