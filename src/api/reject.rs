@@ -149,7 +149,7 @@ pub async fn get(
         .reader
         .look_up(move |session| Box::pin(find(id, session)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     found.map(Json).ok_or(Problem::RejectNotFound(given))
 }
 

@@ -231,3 +231,35 @@ async fn a_statement_that_works_too_long_is_ended_by_the_database() {
         "{took:?}, once"
     );
 }
+
+/// No request is known that has the database refuse a value; a view that computes one stands for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_database_refuses_is_a_400_at_once() {
+    let api = Api::start().await;
+    Payload::of("r").put(&api.database.pool).await;
+    api.sql(
+        "ALTER TABLE payloads RENAME TO stored; \
+         CREATE VIEW payloads AS SELECT * FROM stored WHERE 2147483647 + length(request_id) > 0",
+    )
+    .await;
+    for path in [
+        "/payloads",
+        "/payloads?request_id=r",
+        "/payloads/r",
+        "/explain/r",
+    ] {
+        let asked = Instant::now();
+        let refused =
+            "the database refuses a value of this request; the log of the service says why";
+        assert_eq!(api.problem(path).await, (400, refused.to_owned()), "{path}");
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "{path} is tried again"
+        );
+    }
+    assert_eq!(
+        api.problem("/payloads/nobody").await.0,
+        404,
+        "sessions go on"
+    );
+}
