@@ -125,7 +125,7 @@ pub async fn get(State(app): State<App>) -> Result<Json<Accounting>, Problem> {
         .reader
         .read(|session| Box::pin(rows(session)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     Ok(Json(answer(offsets, redriven, asked)))
 }
 

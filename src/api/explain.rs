@@ -52,10 +52,10 @@ pub async fn get(
         .reader
         .look_up(move |session| Box::pin(find::find(asked.clone(), session)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     let facts = found.ok_or(Problem::PayloadNotFound(given))?;
     let names = app.names.of(ids(&facts), &app.reader).await;
-    let names = names.map_err(ReadError::unavailable)?;
+    let names = names.map_err(ReadError::problem)?;
     Ok(Json(tell::explanation(facts, &names, now)))
 }
 

@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as Anything, CorsLayer};
 
 use super::client::Clients;
+use super::csv;
 use super::problem::Problem;
 use super::rate_limit::{RateLimit, limit};
 use super::request_log;
@@ -20,8 +21,11 @@ use crate::config::Http;
 use crate::telemetry::metrics::ApiMetrics;
 
 /// What a browser elsewhere may read of an answer beside its body.
-const EXPOSED: [HeaderName; 6] = [
+const EXPOSED: [HeaderName; 9] = [
     header::RETRY_AFTER,
+    csv::COUNT,
+    csv::COUNT_CAPPED,
+    csv::NEXT,
     HeaderName::from_static("x-ratelimit-limit"),
     HeaderName::from_static("x-ratelimit-remaining"),
     HeaderName::from_static("x-ratelimit-reset"),

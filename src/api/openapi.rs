@@ -5,6 +5,7 @@
 //! The probes lie outside the mounts and say so with a server of their own.
 
 mod alike;
+mod headers;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,21 +40,21 @@ struct Head;
 pub fn document() -> OpenApi {
     let mut document = Head::openapi();
     document.merge(resources().into_openapi());
-    document
-        .paths
-        .paths
-        .values_mut()
-        .for_each(alike::add_failures);
+    for item in document.paths.paths.values_mut() {
+        alike::add_failures(item);
+        headers::add_common(item);
+    }
     let mut probes = probe_document();
     for item in probes.paths.paths.values_mut() {
         item.servers = Some(vec![Server::new("/")]);
     }
     document.merge(probes);
-    document
-        .paths
-        .paths
-        .values_mut()
-        .for_each(alike::add_details);
+    for item in document.paths.paths.values_mut() {
+        headers::add_waits(item);
+        alike::add_details(item);
+    }
+    let components = document.components.get_or_insert_default();
+    components.headers = headers::described();
     let mounts = MOUNTS.iter().zip([
         "directly",
         "through the platform's gateway",

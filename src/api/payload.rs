@@ -108,9 +108,9 @@ pub async fn lookup(app: &App, given: String) -> Result<Traced, Problem> {
         app.metrics.invalid_request_ids.inc();
         return Err(Problem::PayloadNotFound(given));
     };
-    let found = find(app, forms).await.map_err(ReadError::unavailable)?;
+    let found = find(app, forms).await.map_err(ReadError::problem)?;
     let found = found.ok_or(Problem::PayloadNotFound(given))?;
-    found.named(app).await.map_err(ReadError::unavailable)
+    found.named(app).await.map_err(ReadError::problem)
 }
 
 /// A payload as it is stored.

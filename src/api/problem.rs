@@ -31,6 +31,9 @@ pub enum Problem {
     /// The database gave up on a list after 2 s; names the parameters that narrow it.
     #[error("this takes the database longer than 2 s: narrow it by {0}, or by another filter")]
     TooWide(&'static str),
+    /// It does not say whose value it was.
+    #[error("the database refuses a value of this request; the log of the service says why")]
+    RefusedByDatabase,
     #[error("payload with id: {} not found", shown(.0, LONGEST_ID))]
     PayloadNotFound(String),
     #[error("reject with id: {} not found", shown(.0, LONGEST_ID))]
@@ -69,7 +72,9 @@ pub enum Problem {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadParameter(_) | Self::TooWide(_) => StatusCode::BAD_REQUEST,
+            Self::BadParameter(_) | Self::TooWide(_) | Self::RefusedByDatabase => {
+                StatusCode::BAD_REQUEST
+            }
             Self::PayloadNotFound(_)
             | Self::RejectNotFound(_)
             | Self::ArchiveNotFound(_)

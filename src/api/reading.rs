@@ -38,6 +38,9 @@ pub enum ReadError {
     /// Somebody held what it needed for longer than the session's lock timeout of 1 s.
     #[error("the database waits for a lock")]
     Locked,
+    /// It takes no such value, however often it is asked: one that was given, or what was made of it.
+    #[error("the database refuses a value: {0}")]
+    Refused(#[source] DbErr),
     #[error("the database failed: {0}")]
     Failed(#[from] DbErr),
     #[error("the database does not answer")]
@@ -54,6 +57,8 @@ impl ReadError {
             Some("57014") => Self::TooSlow,
             // lock_not_available
             Some("55P03") => Self::Locked,
+            // data exceptions
+            Some(code) if code.starts_with("22") => Self::Refused(error),
             _ => Self::Failed(error),
         }
     }
@@ -62,12 +67,16 @@ impl ReadError {
     pub fn of_list(self, narrow: &'static str) -> Problem {
         match self {
             Self::TooSlow | Self::Locked => Problem::TooWide(narrow),
-            Self::Failed(_) | Self::Silent | Self::Abandoned => self.unavailable(),
+            Self::Refused(_) | Self::Failed(_) | Self::Silent | Self::Abandoned => self.problem(),
         }
     }
 
     /// What everything else answers. The cause is for the log, not for the client.
-    pub fn unavailable(self) -> Problem {
+    pub fn problem(self) -> Problem {
+        if let Self::Refused(_) = self {
+            tracing::warn!(error = %self, "a request ends with 400");
+            return Problem::RefusedByDatabase;
+        }
         tracing::warn!(error = %self, "a request ends with 503");
         Problem::Unavailable("the database does not answer now: try again".to_owned())
     }
@@ -140,7 +149,7 @@ impl Reader {
     /// Dropping the future cancels the statement that runs at that moment.
     ///
     /// # Errors
-    /// [`ReadError`]; a statement that took too long is not tried again.
+    /// [`ReadError`]; a statement that took too long or is refused is not tried again.
     pub async fn read<T, Q>(&self, question: Q) -> Result<T, ReadError>
     where
         T: Send + 'static,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::params::PathId;
+use super::params::{PathId, digits};
 use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
 use super::rejects::reason_schema;
@@ -142,20 +142,15 @@ pub async fn get(
     State(app): State<App>,
     PathId(given): PathId,
 ) -> Result<Json<RejectDetails>, Problem> {
-    let Some(id) = number(given.trim()) else {
+    let Some(id) = digits(given.trim()) else {
         return Err(Problem::RejectNotFound(given));
     };
     let found = app
         .reader
         .look_up(move |session| Box::pin(find(id, session)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     found.map(Json).ok_or(Problem::RejectNotFound(given))
-}
-
-fn number(given: &str) -> Option<i64> {
-    let digits = given.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| given.parse().ok()).flatten()
 }
 
 async fn find(id: i64, session: &DatabaseTransaction) -> Result<Option<RejectDetails>, DbErr> {

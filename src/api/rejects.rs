@@ -10,7 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::list::{COUNTED_TO, List, page_of};
-use super::params::{Asked, Choice, Filter, FromParams, Page, Params, ReceivedWithin};
+use super::params::{
+    Asked, Choice, Filter, FromParams, Page, Params, ReceivedWithin, digits, whole_number,
+};
 use super::problem::{Problem, ProblemBody};
 use super::render::Instant;
 use crate::status::Reason;
@@ -88,12 +90,7 @@ pub fn reason_schema() -> Schema {
 }
 
 fn partition(params: &Params) -> Result<Option<i32>, Problem> {
-    let number = |text: &str| {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().ok()).flatten()
-    };
-    let allowed = format!("a whole number from 0 to {}", i32::MAX);
-    params.read("partition", number, &allowed)
+    params.read("partition", digits, &whole_number(&(0..=i32::MAX)))
 }
 
 impl RejectsQuery {

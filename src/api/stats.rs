@@ -116,7 +116,7 @@ async fn success_rates(app: &App) -> Result<SuccessRates, Problem> {
         .reader
         .read(move |session| Box::pin(outcomes(session, since, until)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     Ok(SuccessRates {
         elapsed: asked.elapsed().as_secs_f64(),
         since: Instant(since),

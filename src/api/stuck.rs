@@ -142,7 +142,7 @@ pub async fn get(
         ids.sources.extend(summary.stop.step.source);
     }
     let names = app.names.of(ids, &app.reader).await;
-    let names = names.map_err(ReadError::unavailable)?;
+    let names = names.map_err(ReadError::problem)?;
     Ok(Json(StuckPayloads {
         data: stuck
             .into_iter()

@@ -85,7 +85,7 @@ pub async fn get(
         .reader
         .look_up(move |session| Box::pin(status_classes::of_names(names.clone(), session)))
         .await
-        .map_err(ReadError::unavailable)?;
+        .map_err(ReadError::problem)?;
     let journey = Journey::of(traced, &classes);
     Ok(match query.format {
         TraceFormat::Otlp => Json(OtlpTrace::of(&journey)).into_response(),

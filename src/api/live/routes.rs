@@ -154,11 +154,7 @@ pub async fn payload(
         return Err(Problem::PayloadNotFound(given));
     };
     let ear = app.live.listen(came_from.as_ref()).await?;
-    let found = app
-        .live
-        .first(forms)
-        .await
-        .map_err(ReadError::unavailable)?;
+    let found = app.live.first(forms).await.map_err(ReadError::problem)?;
     let (ids, mut events) = found.ok_or(Problem::PayloadNotFound(given))?;
     if came_from.is_some() {
         events.clear();

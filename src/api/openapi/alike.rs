@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Parameter, ParameterIn, PathItem};
-use utoipa::openapi::schema::{Object, Schema, Type};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 /// What each route but the probes may answer, beside what it says itself.
@@ -31,16 +30,9 @@ fn problem(description: &str) -> Response {
         .build()
 }
 
-/// When to come back, what parameters look like, and that empty ones are ignored; of the probes too.
+/// What parameters look like, and that empty ones are ignored; of the probes too.
 pub fn add_details(item: &mut PathItem) {
     let Some(get) = &mut item.get else { return };
-    for status in ["429", "503"] {
-        if let Some(RefOr::T(response)) = get.responses.responses.get_mut(status) {
-            let seconds = Header::new(Object::with_type(Type::Integer));
-            let after = ("Retry-After".to_owned(), seconds.into());
-            response.headers.extend([after]);
-        }
-    }
     for parameter in get.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else {
             continue;

@@ -3,7 +3,7 @@
 use sea_orm::Order;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Choice, FromParams, Params, time};
+use super::{Choice, FromParams, Params, digits, time, whole_number};
 use crate::api::problem::Problem;
 use crate::store::entity::Span;
 
@@ -81,8 +81,10 @@ impl Page {
 
 impl FromParams for Page {
     fn from_params(params: &Params) -> Result<Self, Problem> {
+        // Which one begins too far down depends on their size: see `within_reach`.
+        let page = params.read("page", digits, &whole_number(&(0..=FURTHEST)))?;
         Ok(Self {
-            page: params.number("page", 0, 0..=u64::MAX)?,
+            page: page.unwrap_or_default(),
             page_size: params.number("page_size", DEFAULT_PAGE_SIZE, 1..=LARGEST_PAGE)?,
         })
     }

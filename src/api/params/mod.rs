@@ -7,7 +7,9 @@ mod list;
 mod payload;
 mod time;
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -146,7 +148,7 @@ impl Params {
             .ok_or_else(|| refused(name, given, allowed))
     }
 
-    /// A whole number of `allowed`; one too large for the type is the largest.
+    /// A whole number of `allowed`.
     ///
     /// # Errors
     /// When it is not made of digits, or outside.
@@ -156,24 +158,25 @@ impl Params {
         default: u64,
         allowed: RangeInclusive<u64>,
     ) -> Result<u64, Problem> {
-        let Some(given) = self.get(name) else {
-            return Ok(default);
-        };
-        let digits = given.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.then(|| given.parse().unwrap_or(u64::MAX));
-        number
-            .filter(|number| allowed.contains(number))
-            .ok_or_else(|| refused(name, given, &whole_number(&allowed)))
+        let within = |given: &str| digits(given).filter(|number| allowed.contains(number));
+        let number = self.read(name, within, &whole_number(&allowed))?;
+        Ok(number.unwrap_or(default))
     }
 }
 
-fn whole_number(allowed: &RangeInclusive<u64>) -> String {
-    let (least, most) = (allowed.start(), allowed.end());
-    if *most == u64::MAX {
-        format!("a whole number from {least}")
-    } else {
-        format!("a whole number from {least} to {most}")
-    }
+/// A number that is written in digits alone, if the type holds it.
+pub fn digits<T: FromStr>(text: &str) -> Option<T> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok()).flatten()
+}
+
+/// What a parameter takes, for whoever is told that it took nothing.
+pub fn whole_number<T: Display>(allowed: &RangeInclusive<T>) -> String {
+    format!(
+        "a whole number from {} to {}",
+        allowed.start(),
+        allowed.end()
+    )
 }
 
 /// A parameter that is not what it has to be.

@@ -2,27 +2,20 @@
 
 mod fill;
 mod load;
+mod mixed;
 mod questions;
 mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use self::load::Load;
 use self::questions::Question;
-use self::report::{Mixed, Report, Route};
+use self::report::{Report, Route};
 use super::database::Database;
 use super::service::{Service, free_port};
-use super::topic::Topic;
-use super::{consumer, steady};
 use crate::cli::{Failure, signals, stdout};
 use crate::config::{self, Environment};
-
-/// For so long messages are stored before anything is asked: what a broker and a consumer do when they
-/// begin is not what is measured.
-const LEAD: Duration = Duration::from_secs(10);
 
 /// Fills a database, lets pt-api answer questions on it, and says how fast that went
 ///
@@ -64,6 +57,9 @@ pub struct Args {
     /// Messages a second that are stored meanwhile, from the Kafka of the environment
     #[arg(long, requires = "rate", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     ingest: u32,
+    /// An empty topic for them that is there, instead of one made and deleted
+    #[arg(long, requires = "rate")]
+    topic: Option<String>,
     /// Write the numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -98,10 +94,11 @@ async fn measure(
         ("PUBLICPORT", port.as_str()),
         ("MAX_REQUESTS_PER_MINUTE", "0"),
         ("DATABASE_READ_URL", ""),
+        ("REQUESTOR_IMPL", "mock"),
     ];
     let mut api = Service::start("pt-api", database, envs)?;
     api.ready().await?;
-    let load = Load::new(format!("http://127.0.0.1:{port}/api/v1"), keys)?;
+    let load = Load::new(format!("http://127.0.0.1:{port}/api/v1"), keys).await?;
     let mut report = Report {
         statuses: args.statuses,
         days: args.days,
@@ -110,7 +107,9 @@ async fn measure(
         api: api.usage(),
     };
     match args.rate {
-        Some(rate) => report.mixed = Some(mixed(args, rate, kafka, database, &load).await?),
+        Some(rate) => {
+            report.mixed = Some(mixed::measure(args, rate, kafka, database, &load).await?)
+        }
         None => report.routes = routes(args, &load).await?,
     }
     api.must_run()?;
@@ -131,42 +130,11 @@ async fn routes(args: &Args, load: &Load) -> Result<Vec<Route>, Failure> {
                 route: question.name(),
                 clients,
                 per_second: met.per_second(),
+                bytes: met.mean_bytes(),
                 errors: met.errors,
                 latency: met.latency(),
             });
         }
     }
     Ok(routes)
-}
-
-/// The messages come by way of a topic of the run's own and a pt-consumer.
-async fn mixed(
-    args: &Args,
-    rate: u32,
-    kafka: config::Kafka,
-    database: &Database,
-    load: &Load,
-) -> Result<Mixed, Failure> {
-    let topic = Topic::make(kafka, None, 20).await?;
-    let measured = async {
-        let mut consumer = consumer::start(&topic, database)?;
-        consumer.ready().await?;
-        let lasts = Duration::from_secs(args.seconds);
-        load.warm_all().await?;
-        let sending = steady::sending(args.ingest, LEAD + lasts, &topic.kafka);
-        sleep(LEAD).await;
-        let met = load.open(rate, lasts).await?;
-        sending.await??;
-        consumer.must_run()?;
-        consumer.stop().await?;
-        Ok(Mixed {
-            requests_per_second: rate,
-            messages_per_second: args.ingest,
-            errors: met.errors,
-            latency: met.latency(),
-        })
-    };
-    let measured = measured.await;
-    topic.remove().await;
-    measured
 }

@@ -66,11 +66,22 @@ impl Database {
     /// Lets nothing that was written before be paid for by what is measured next.
     pub(super) async fn settle(&self) -> Result<(), Failure> {
         self.pool
-            .execute("VACUUM (ANALYZE) payloads, payload_ids, payload_statuses")
+            .execute("VACUUM (ANALYZE) payloads, payload_ids, payload_statuses, rejects, producer_hours, reject_hours")
             .await?;
         // Allowed to superusers only; without it the numbers are a little worse.
         self.pool.execute("CHECKPOINT").await.ok();
         Ok(())
+    }
+
+    /// Messages of a topic that became statuses.
+    pub(super) async fn stored(&self, topic: &str) -> Result<u64, Failure> {
+        let stored: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(stored), 0)::bigint FROM consumer_offsets WHERE topic = $1",
+        )
+        .bind(topic)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(stored.unsigned_abs())
     }
 
     pub(super) async fn rows(&self) -> Result<Rows, Failure> {

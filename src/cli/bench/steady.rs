@@ -1,5 +1,7 @@
 //! Messages at a steady rate: how long until a reader sees one, and what that costs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -72,7 +74,7 @@ pub(super) async fn measure(
     let before = (fleet.usage(), server.as_ref().map(process::Server::cpu));
     let begun = Instant::now();
     let kafka = topic.kafka.clone();
-    let sending = spawn_blocking(move || send(plan, &kafka, &tell));
+    let sending = spawn_blocking(move || send(plan, &kafka, &tell, &AtomicU64::new(0)));
     let latencies = watch(told, &reader).await?;
     sending.await??;
     let lasted = begun.elapsed().as_secs_f64();
@@ -94,27 +96,52 @@ pub(super) async fn measure(
     })
 }
 
-/// Sends so many messages a second; nobody watches when they become visible.
-pub(super) fn sending(
-    rate: u32,
-    lasts: Duration,
-    kafka: &Kafka,
-) -> JoinHandle<Result<(), Failure>> {
-    let plan = Plan {
-        rate,
-        lasts,
-        keyed: false,
-        consumers: 1,
-    };
-    let kafka = kafka.clone();
-    spawn_blocking(move || {
-        let (tell, _told) = unbounded_channel();
-        send(plan, &kafka, &tell)
-    })
+/// Messages on their way; nobody watches when they become visible.
+pub(super) struct Sending {
+    sent: Arc<AtomicU64>,
+    task: JoinHandle<Result<(), Failure>>,
+}
+
+impl Sending {
+    /// Sends so many messages a second.
+    pub(super) fn start(rate: u32, lasts: Duration, kafka: &Kafka) -> Self {
+        let plan = Plan {
+            rate,
+            lasts,
+            keyed: false,
+            consumers: 1,
+        };
+        let sent = Arc::<AtomicU64>::default();
+        let (kafka, count) = (kafka.clone(), sent.clone());
+        let task = spawn_blocking(move || {
+            let (tell, _told) = unbounded_channel();
+            send(plan, &kafka, &tell, &count)
+        });
+        Self { sent, task }
+    }
+
+    /// How many were handed to the producer.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    ///
+    /// A message was not delivered.
+    pub(super) async fn finish(self) -> Result<(), Failure> {
+        self.task.await?
+    }
 }
 
 /// Each message at its time; what was held up is made up for.
-fn send(plan: Plan, kafka: &Kafka, watched: &UnboundedSender<Watched>) -> Result<(), Failure> {
+fn send(
+    plan: Plan,
+    kafka: &Kafka,
+    watched: &UnboundedSender<Watched>,
+    count: &AtomicU64,
+) -> Result<(), Failure> {
     let producer = Producer::connect_as_many(kafka)?;
     let mut traffic = Traffic::new();
     let begun = Instant::now();
@@ -128,6 +155,7 @@ fn send(plan: Plan, kafka: &Kafka, watched: &UnboundedSender<Watched>) -> Result
         let message = traffic.next(Utc::now());
         let sent = Instant::now();
         producer.send_keyed(message.key(plan.keyed), message.value.as_bytes());
+        count.fetch_add(1, Ordering::Relaxed);
         if message.is_first && last_watched.is_none_or(|last| sent - last >= WATCH_EVERY) {
             last_watched = Some(sent);
             let request_id = message.request_id;

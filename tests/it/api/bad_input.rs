@@ -41,7 +41,13 @@ const NONSENSE: [&str; 26] = [
 
 /// With one payload, one reject and the mock of storage-broker.
 pub async fn api() -> Api {
-    let api = Api::with(&[("REQUESTOR_IMPL", "mock"), ("MAX_REQUESTS_PER_MINUTE", "0")]).await;
+    with_limit("0").await
+}
+
+/// The same, for so many requests a minute.
+pub async fn with_limit(per_minute: &str) -> Api {
+    let limit = ("MAX_REQUESTS_PER_MINUTE", per_minute);
+    let api = Api::with(&[("REQUESTOR_IMPL", "mock"), limit]).await;
     let pool = &api.database.pool;
     let id = Payload::of(REQUEST).put(pool).await;
     for second in ["2026-01-31T08:00:00Z", "2026-01-31T08:00:01Z"] {
@@ -158,6 +164,26 @@ async fn the_edges_of_numbers_and_times_are_answered() {
         }
     }
     is_well(&api).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_no_type_holds_is_refused_like_any_other() {
+    let api = api().await;
+    let mut refused = 0;
+    for route in routes() {
+        let numbers = route.query.iter().filter(|p| p.kind == Kind::Number);
+        for name in numbers.map(|parameter| &parameter.name) {
+            for number in ["18446744073709551616", "99999999999999999999999999999999"] {
+                let asked = format!("{}?{name}={number}", route.target());
+                let answer = ask(&api, "GET", &asked, "").await;
+                let begins = format!("{name} \"{number}\" is not ");
+                assert!(answer.message().starts_with(&begins), "{asked}: {answer:?}");
+                assert_eq!(answer.status, 400, "{asked}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

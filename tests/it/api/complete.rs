@@ -41,6 +41,28 @@ fn every_route_says_how_it_may_fail() {
     }
 }
 
+/// Those of an answer that tests get are looked at in `headers.rs`; a 500 carries as much.
+#[test]
+fn every_answer_but_a_probe_s_names_the_headers_that_all_have() {
+    let document = Document::of_the_code();
+    for (path, get) in document.routes().filter(|(path, _)| !PROBES.contains(path)) {
+        for (status, answer) in get["responses"].as_object().unwrap() {
+            for header in [
+                "Cache-Control",
+                "X-RateLimit-Limit",
+                "X-RateLimit-Remaining",
+                "X-RateLimit-Reset",
+                "X-Request-Id",
+                "X-Rh-Insights-Request-Id",
+            ] {
+                let described = document.resolved(&answer["headers"][header]);
+                let about = described["description"].as_str().unwrap_or_default();
+                assert!(!about.is_empty(), "{path} {status} lacks {header}");
+            }
+        }
+    }
+}
+
 fn expected(path: &str, parameters: &[Value]) -> BTreeSet<&'static str> {
     let mut statuses = BTreeSet::from(["200"]);
     if !PROBES.contains(&path) {

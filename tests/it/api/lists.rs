@@ -87,8 +87,14 @@ async fn a_wrong_parameter_names_what_is_allowed() {
     for list in LISTS {
         for (query, message) in [
             ("sort_dir=up", r#"sort_dir "up" is not one of asc, desc"#),
-            ("page=-1", r#"page "-1" is not a whole number from 0"#),
-            ("page=one", r#"page "one" is not a whole number from 0"#),
+            (
+                "page=-1",
+                r#"page "-1" is not a whole number from 0 to 10000"#,
+            ),
+            (
+                "page=one",
+                r#"page "one" is not a whole number from 0 to 10000"#,
+            ),
             (
                 "page_size=0",
                 r#"page_size "0" is not a whole number from 1 to 1000"#,
@@ -110,8 +116,12 @@ async fn a_wrong_parameter_names_what_is_allowed() {
                 "page 5001 of 2 rows begins after row 10000: go on with cursor, the `next` of the answer before",
             ),
             (
-                "page=99999999999999999999999999&page_size=1000",
+                "page=18446744073709551615&page_size=1000",
                 "page 18446744073709551615 of 1000 rows begins after row 10000: go on with cursor, the `next` of the answer before",
+            ),
+            (
+                "page=18446744073709551616&page_size=1000",
+                r#"page "18446744073709551616" is not a whole number from 0 to 10000"#,
             ),
             (
                 "created_at_gte=yesterday",
@@ -219,5 +229,37 @@ async fn a_statement_that_works_too_long_is_ended_by_the_database() {
     assert!(
         took > Duration::from_millis(1_900) && took < Duration::from_secs(4),
         "{took:?}, once"
+    );
+}
+
+/// No request is known that has the database refuse a value; a view that computes one stands for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_database_refuses_is_a_400_at_once() {
+    let api = Api::start().await;
+    Payload::of("r").put(&api.database.pool).await;
+    api.sql(
+        "ALTER TABLE payloads RENAME TO stored; \
+         CREATE VIEW payloads AS SELECT * FROM stored WHERE 2147483647 + length(request_id) > 0",
+    )
+    .await;
+    for path in [
+        "/payloads",
+        "/payloads?request_id=r",
+        "/payloads/r",
+        "/explain/r",
+    ] {
+        let asked = Instant::now();
+        let refused =
+            "the database refuses a value of this request; the log of the service says why";
+        assert_eq!(api.problem(path).await, (400, refused.to_owned()), "{path}");
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "{path} is tried again"
+        );
+    }
+    assert_eq!(
+        api.problem("/payloads/nobody").await.0,
+        404,
+        "sessions go on"
     );
 }

@@ -16,6 +16,7 @@ mod explain;
 mod failures;
 mod fixture;
 mod go_surface;
+mod headers;
 mod kibana;
 mod learnt;
 mod lists;

@@ -12,10 +12,20 @@ use crate::support::eventually;
 
 /// Runs `pt bench ingest` and reads the JSON it wrote.
 async fn measured(lab: &Lab, args: &[&str]) -> (Said, Value) {
+    measured_with(lab, &[&["ingest"], args].concat(), &[]).await
+}
+
+/// Runs `pt bench` and reads the JSON it wrote.
+async fn measured_with(lab: &Lab, args: &[&str], own: &[(&str, &str)]) -> (Said, Value) {
     let name = format!("bench-{}.json", Uuid::new_v4().simple());
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let json = file.to_str().unwrap().to_owned();
-    let said = bench(lab, &[args, &["--json", &json]].concat()).await;
+    let envs = lab.database.env().into_iter().chain(lab.kafka.env());
+    let own = own
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    let args = [&["bench"], args, &["--json", &json]].concat();
+    let said = pt(&args, envs.chain(own)).await;
     assert_eq!(said.code, 0, "{said:?}");
     let numbers = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     fs::remove_file(&file).unwrap();
@@ -168,29 +178,11 @@ async fn bench_ingest_makes_a_topic_of_its_own_and_removes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bench_api_asks_each_kind_of_question_and_meets_no_error() {
     let lab = Lab::without_topic().await;
-    let name = format!("bench-{}.json", Uuid::new_v4().simple());
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let json = file.to_str().unwrap();
-    let args = [
-        "bench",
-        "api",
-        "--statuses",
-        "500",
-        "--days",
-        "3",
-        "--clients",
-        "2",
-        "--seconds",
-        "1",
-        "--json",
-        json,
-    ];
-    let said = pt(&args, lab.database.env()).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let numbers: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    fs::remove_file(&file).unwrap();
+    let few = ["--statuses", "500", "--days", "3", "--seconds", "1"];
+    let args = [&["api", "--clients", "2"][..], &few].concat();
+    let (_, numbers) = measured_with(&lab, &args, &[]).await;
     let routes = numbers["routes"].as_array().unwrap();
-    assert_eq!(routes.len(), 19);
+    assert_eq!(routes.len(), 25);
     for route in routes {
         assert_eq!(route["errors"], 0, "{route}");
         assert!(route["per_second"].as_f64().unwrap() > 1.0, "{route}");
@@ -199,6 +191,38 @@ async fn bench_api_asks_each_kind_of_question_and_meets_no_error() {
             latency["p50_ms"].as_f64() <= latency["p99_ms"].as_f64(),
             "{route}"
         );
+        // Short of it, the rows are missing that the question is about.
+        let at_least = match route["route"].as_str().unwrap() {
+            "/accounting" => 3_000,
+            "/producers" | "/rejects" | "/statuses" | "/statuses?cursor" => 1_000,
+            "/statuses?format=csv" | "/payloads/{id}/trace?format=chrome" => 600,
+            "/rejects/{id}" => 500,
+            _ => 10,
+        };
+        assert!(route["bytes"].as_u64().unwrap() >= at_least, "{route}");
     }
     assert!(numbers["api"]["peak_rss_bytes"].as_u64().unwrap() > 1_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bench_api_says_whether_messages_were_stored_as_fast_as_they_came() {
+    let (lab, other) = tokio::join!(Lab::with_partitions(2), Lab::with_partitions(2));
+    let mixed = async |lab: &Lab, own: &[(&str, &str)]| {
+        let topic = lab.kafka.topic.as_str();
+        let few = ["--statuses", "500", "--days", "3", "--seconds", "3"];
+        let rates = ["--rate", "20", "--ingest", "100", "--topic", topic];
+        let (said, numbers) = measured_with(lab, &[&["api"][..], &few, &rates].concat(), own).await;
+        let stored = numbers["mixed"]["stored_per_second"].as_f64().unwrap();
+        let backlog = numbers["mixed"]["backlog"].as_u64().unwrap();
+        let text = format!("meanwhile {stored:.0} messages/s were stored; {backlog} sent were not");
+        assert!(said.stdout.contains(&text), "{said:?}");
+        (stored, backlog)
+    };
+    // Messages whose request ids are too long become rejects, and are never stored.
+    let rejecting = [("VALIDATE_REQUEST_ID_LENGTH", "12")];
+    let (kept_up, fell_behind) = tokio::join!(mixed(&lab, &[]), mixed(&other, &rejecting));
+    assert!((60.0..140.0).contains(&kept_up.0), "{kept_up:?}");
+    assert!(kept_up.1 < 200, "{kept_up:?}");
+    assert_eq!(fell_behind.0, 0.0);
+    assert!((1_200..=1_300).contains(&fell_behind.1), "{fell_behind:?}");
 }

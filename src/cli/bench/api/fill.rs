@@ -1,5 +1,7 @@
 //! A database as it is after weeks of service.
 
+mod counted;
+
 use chrono::Utc;
 use sea_orm::sqlx::{self, PgPool};
 
@@ -53,6 +55,13 @@ SELECT p.id, v.id, CASE WHEN step > 1 THEN 1 + p.id % 5 END, t.id,
 const KEYS: &str = "
 SELECT request_id, inventory_id, system_id, org_id FROM payloads ORDER BY md5(id::text) LIMIT $1";
 
+/// What can be asked for by name.
+#[derive(Debug)]
+pub struct Keys {
+    payloads: Vec<Key>,
+    rejects: Vec<i64>,
+}
+
 /// What a payload is asked for by.
 #[derive(Debug)]
 pub struct Key {
@@ -62,13 +71,25 @@ pub struct Key {
     pub org_id: String,
 }
 
-/// Puts `statuses` there, five a payload, spread over the last `days`, and what explanations rest on; gives
-/// some of the payloads.
+impl Keys {
+    /// One of the payloads, another one for each number.
+    pub fn payload(&self, number: usize) -> &Key {
+        &self.payloads[number % self.payloads.len()]
+    }
+
+    /// The same of the rejects.
+    pub fn reject(&self, number: usize) -> i64 {
+        self.rejects[number % self.rejects.len()]
+    }
+}
+
+/// Puts `statuses` there, five a payload, spread over the last `days`, with rejects and what was counted of
+/// both, and what explanations rest on; gives some of the payloads and rejects.
 ///
 /// # Errors
 ///
 /// What the database answers.
-pub async fn fill(database: &Database, statuses: u64, days: u32) -> Result<Vec<Key>, Failure> {
+pub async fn fill(database: &Database, statuses: u64, days: u32) -> Result<Keys, Failure> {
     let pool = &database.pool;
     sqlx::query(DAYS).bind(days as i32).execute(pool).await?;
     for names in NAMES {
@@ -81,9 +102,13 @@ pub async fn fill(database: &Database, statuses: u64, days: u32) -> Result<Vec<K
         .await?;
     sqlx::query(PAYLOAD_IDS).execute(pool).await?;
     sqlx::query(STATUSES).execute(pool).await?;
+    counted::fill(pool).await?;
     database.settle().await?;
     learn(pool).await?;
-    keys(pool).await
+    Ok(Keys {
+        payloads: payloads(pool).await?,
+        rejects: counted::some_rejects(pool).await?,
+    })
 }
 
 /// What pt-consumer would have learnt by now.
@@ -97,7 +122,7 @@ async fn learn(pool: &PgPool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn keys(pool: &PgPool) -> Result<Vec<Key>, Failure> {
+async fn payloads(pool: &PgPool) -> Result<Vec<Key>, Failure> {
     let rows: Vec<(String, String, String, String)> =
         sqlx::query_as(KEYS).bind(SAMPLE).fetch_all(pool).await?;
     let key = |(request_id, inventory_id, system_id, org_id)| Key {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::fill::Key;
+use super::fill::Keys;
 use super::questions::Question;
 use crate::cli::Failure;
 use crate::cli::bench::report::Latency;
@@ -23,6 +24,8 @@ const WARMING_CLIENTS: usize = 10;
 pub struct Met {
     pub seconds: f64,
     pub latencies: Vec<Duration>,
+    /// Of the bodies of answers.
+    pub bytes: usize,
     /// Answers that were no 200, and questions without an answer.
     pub errors: usize,
 }
@@ -32,9 +35,27 @@ impl Met {
         self.latencies.len() as f64 / self.seconds
     }
 
+    /// How long a body was, on average.
+    pub fn mean_bytes(&self) -> usize {
+        self.bytes / self.latencies.len().max(1)
+    }
+
     pub fn latency(self) -> Latency {
         Latency::of(self.latencies)
     }
+}
+
+/// A 200.
+struct Answer {
+    taken: Duration,
+    bytes: usize,
+}
+
+#[derive(Deserialize)]
+struct FirstPage {
+    /// Left out where there is no second one.
+    #[serde(default)]
+    next: String,
 }
 
 /// Who asks whom for what.
@@ -42,21 +63,27 @@ impl Met {
 pub struct Load {
     http: reqwest::Client,
     base: Arc<str>,
-    keys: Arc<[Key]>,
+    keys: Arc<Keys>,
+    /// The cursor of the statuses after the first ten.
+    second_page: Arc<str>,
     next: Arc<AtomicUsize>,
 }
 
 impl Load {
-    /// `base`: address and mount.
+    /// `base`: address and mount, where somebody answers.
     ///
     /// # Errors
     ///
-    /// No HTTP client can be made.
-    pub fn new(base: String, keys: Vec<Key>) -> Result<Self, Failure> {
+    /// Nobody does, or not with statuses.
+    pub async fn new(base: String, keys: Keys) -> Result<Self, Failure> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let first = http.get(format!("{base}/statuses")).send().await?;
+        let first: FirstPage = serde_json::from_slice(&first.error_for_status()?.bytes().await?)?;
         Ok(Self {
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http,
             base: base.into(),
             keys: keys.into(),
+            second_page: first.next.into(),
             next: Arc::default(),
         })
     }
@@ -134,7 +161,11 @@ impl Load {
             }
             let load = self.clone();
             // From when it was due: a generator that is late must not flatter the service.
-            asked.spawn(async move { load.ask(question).await.map(|_| due.elapsed()) });
+            asked.spawn(async move {
+                let answer = load.ask(question).await?;
+                let taken = due.elapsed();
+                Some(Answer { taken, ..answer })
+            });
         }
         for answer in asked.join_all().await {
             met.note(answer);
@@ -155,28 +186,35 @@ impl Load {
         while let Some(one) = all.join_next().await {
             let one = one.map_err(Failure::work)?;
             met.latencies.extend(one.latencies);
+            met.bytes += one.bytes;
             met.errors += one.errors;
         }
         Ok(met)
     }
 
     /// None where the answer was no 200.
-    async fn ask(&self, question: Question) -> Option<Duration> {
+    async fn ask(&self, question: Question) -> Option<Answer> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let key = &self.keys[number % self.keys.len()];
-        let url = format!("{}{}", self.base, question.path(key, number));
+        let path = question.path(&self.keys, &self.second_page, number);
+        let url = format!("{}{path}", self.base);
         let begun = Instant::now();
         let answer = self.http.get(url).send().await.ok()?;
         let is_ok = answer.status() == reqwest::StatusCode::OK;
         let body = answer.bytes().await.ok()?;
-        (is_ok && !body.is_empty()).then(|| begun.elapsed())
+        (is_ok && !body.is_empty()).then(|| Answer {
+            taken: begun.elapsed(),
+            bytes: body.len(),
+        })
     }
 }
 
 impl Met {
-    fn note(&mut self, answer: Option<Duration>) {
+    fn note(&mut self, answer: Option<Answer>) {
         match answer {
-            Some(taken) => self.latencies.push(taken),
+            Some(Answer { taken, bytes }) => {
+                self.latencies.push(taken);
+                self.bytes += bytes;
+            }
             None => self.errors += 1,
         }
     }

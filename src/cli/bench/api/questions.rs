@@ -1,6 +1,6 @@
 //! What the API is asked.
 
-use super::fill::Key;
+use super::fill::Keys;
 
 /// A route with one kind of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,16 @@ pub enum Question {
     Rejects,
     Producers,
     Accounting,
+    StatusesNextPage,
+    StatusesAsCsv,
+    TraceForChrome,
+    Reject,
+    ArchiveLink,
+    KibanaLink,
 }
 
 impl Question {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::Payload,
         Self::Explain,
         Self::ExplainInventory,
@@ -47,6 +53,12 @@ impl Question {
         Self::Rejects,
         Self::Producers,
         Self::Accounting,
+        Self::StatusesNextPage,
+        Self::StatusesAsCsv,
+        Self::TraceForChrome,
+        Self::Reject,
+        Self::ArchiveLink,
+        Self::KibanaLink,
     ];
 
     /// What is asked while messages are stored, beside [`Question::Payload`]: what people and dashboards
@@ -75,12 +87,18 @@ impl Question {
             Self::Rejects => "/rejects",
             Self::Producers => "/producers",
             Self::Accounting => "/accounting",
+            Self::StatusesNextPage => "/statuses?cursor",
+            Self::StatusesAsCsv => "/statuses?format=csv",
+            Self::TraceForChrome => "/payloads/{id}/trace?format=chrome",
+            Self::Reject => "/rejects/{id}",
+            Self::ArchiveLink => "/payloads/{id}/archiveLink",
+            Self::KibanaLink => "/payloads/{id}/kibanaLink",
         }
     }
 
-    /// Path and query below the mount.
-    pub fn path(self, key: &Key, number: usize) -> String {
-        let service = number % 9;
+    /// Path and query below the mount. `second_page`: the cursor of the statuses after the first ten.
+    pub fn path(self, keys: &Keys, second_page: &str, number: usize) -> String {
+        let (key, service) = (keys.payload(number), number % 9);
         match self {
             Self::Payload => format!("/payloads/{}", key.request_id),
             Self::Explain => format!("/explain/{}", key.request_id),
@@ -103,6 +121,12 @@ impl Question {
             Self::Trace => format!("/payloads/{}/trace", key.request_id),
             Self::Stats | Self::Failures | Self::Stuck => self.name().to_owned(),
             Self::Rejects | Self::Producers | Self::Accounting => self.name().to_owned(),
+            Self::StatusesNextPage => format!("/statuses?cursor={second_page}"),
+            Self::StatusesAsCsv => self.name().to_owned(),
+            Self::TraceForChrome => format!("/payloads/{}/trace?format=chrome", key.request_id),
+            Self::Reject => format!("/rejects/{}", keys.reject(number)),
+            Self::ArchiveLink => format!("/payloads/{}/archiveLink", key.request_id),
+            Self::KibanaLink => format!("/payloads/{}/kibanaLink", key.request_id),
         }
     }
 }

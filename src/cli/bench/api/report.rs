@@ -26,6 +26,8 @@ pub struct Route {
     pub route: &'static str,
     pub clients: usize,
     pub per_second: f64,
+    /// Of an answer's body, on average.
+    pub bytes: usize,
     pub latency: Latency,
     pub errors: usize,
 }
@@ -35,8 +37,18 @@ pub struct Route {
 pub struct Mixed {
     pub requests_per_second: u32,
     pub messages_per_second: u32,
+    #[serde(flatten)]
+    pub ingested: Ingested,
     pub latency: Latency,
     pub errors: usize,
+}
+
+/// What became of the messages while questions were asked.
+#[derive(Debug, Serialize)]
+pub struct Ingested {
+    pub stored_per_second: f64,
+    /// Sent and not stored yet at the end.
+    pub backlog: u64,
 }
 
 impl fmt::Display for Report {
@@ -46,7 +58,7 @@ impl fmt::Display for Report {
             let Latency { p50_ms, p99_ms, .. } = route.latency;
             writeln!(
                 f,
-                "  {:<26} {:>3} clients {:>7.0}/s   p50 {p50_ms:>7.2} ms   p99 {p99_ms:>7.2} ms   {} errors",
+                "  {:<34} {:>3} clients {:>7.0}/s   p50 {p50_ms:>7.2} ms   p99 {p99_ms:>7.2} ms   {} errors",
                 route.route, route.clients, route.per_second, route.errors
             )?;
         }
@@ -54,8 +66,13 @@ impl fmt::Display for Report {
             let Latency { p50_ms, p99_ms, .. } = mixed.latency;
             writeln!(
                 f,
-                "  {} requests/s while {} messages/s are stored: p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, {} errors",
+                "  {} requests/s while {} messages/s are sent: p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, {} errors",
                 mixed.requests_per_second, mixed.messages_per_second, mixed.errors
+            )?;
+            writeln!(
+                f,
+                "  meanwhile {:.0} messages/s were stored; {} sent were not yet at the end",
+                mixed.ingested.stored_per_second, mixed.ingested.backlog
             )?;
         }
         write!(
