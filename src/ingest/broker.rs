@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -16,6 +17,9 @@ use crate::store::batch::Lane;
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a lane is asked for that has no leader.
+const LEADER_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the client's own word on a failure may take: it is there already, behind log lines.
 const REASON: Duration = Duration::from_millis(50);
@@ -88,13 +92,22 @@ impl Broker {
         self.explained(self.committed(&[0])).map(drop)
     }
 
-    /// The first offset a lane's log holds, and the one its next message will get.
+    /// The first offset a lane's log holds, and the one its next message will get. A lane that was just made
+    /// has no leader yet, or one that does not know it: that is waited for.
     ///
     /// # Errors
     ///
     /// No broker answered in time, or it refused.
     pub fn ends(&self, lane: Lane) -> Result<(i64, i64), BrokerError> {
-        self.explained(self.watermarks(lane))
+        let asked = Instant::now();
+        loop {
+            match self.watermarks(lane) {
+                Err(error) if is_without_leader(&error) && asked.elapsed() < PATIENCE => {
+                    sleep(LEADER_AGAIN);
+                }
+                ends => return self.explained(ends),
+            }
+        }
     }
 
     /// The offset of each lane's first message that is not older than `time`, by Kafka's timestamps; none where
@@ -190,6 +203,14 @@ fn offsets_in(answers: &TopicPartitionList) -> KafkaResult<BTreeMap<Lane, i64>> 
         }
     }
     Ok(offsets)
+}
+
+fn is_without_leader(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
 }
 
 fn is_unknown(error: &KafkaError) -> bool {
