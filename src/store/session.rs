@@ -10,6 +10,7 @@ use sea_orm::{DatabaseConnection, SqlxPostgresConnector, sqlx};
 use tokio::time::timeout;
 
 use super::authority;
+use super::lent::lend;
 use crate::config::{Authority, Database, SslMode};
 
 /// Who opens the session; it decides what a session may do and for how long.
@@ -144,13 +145,13 @@ pub fn options(database: &Database, role: Role) -> PgConnectOptions {
 /// A pool of sessions of `role`. Nothing is connected yet: the first statement does that, so that
 /// a process starts while its database is away.
 pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
-    connect_warm(database, role, 0)
+    SqlxPostgresConnector::from_sqlx_postgres_pool(connect_warm(database, role, 0))
 }
 
-/// The same, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
+/// The same as a pool, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
 /// have read what there is to know of the partitions before they are lent.
-pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConnection {
-    let pool = PgPoolOptions::new()
+pub fn connect_warm(database: &Database, role: Role, warm: u32) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A request would pay the round trip, and is tried again anyway.
@@ -164,8 +165,7 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConne
                 Ok(())
             })
         })
-        .connect_lazy_with(options(database, role));
-    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        .connect_lazy_with(options(database, role))
 }
 
 /// Opens the sessions that are kept open while nobody asks, unless they are open already.
@@ -174,7 +174,7 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConne
 ///
 /// The server did not answer, or refused.
 pub async fn open_warm(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let open = (0..pool.options().get_min_connections()).map(|_| pool.acquire());
+    let open = (0..pool.options().get_min_connections()).map(|_| lend(pool));
     try_join_all(open).await.map(drop)
 }
 

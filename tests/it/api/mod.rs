@@ -45,3 +45,4 @@ mod stream;
 mod stuck;
 mod surface;
 mod trace;
+mod vanished;
