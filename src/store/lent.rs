@@ -12,7 +12,9 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgPool, PgTransactionManager};
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor, PgConnection, Postgres};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, Connection, Executor, PgConnection, PgTransaction, Postgres,
+};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
 };
@@ -52,6 +54,20 @@ pub fn forget_idle(pool: &PgPool) {
     }
 }
 
+impl Lent {
+    /// # Errors
+    ///
+    /// What the server answers. The session is closed then, as when nobody waits for the end of this: sqlx
+    /// rolls back what has begun, but not what was dropped while it began, and the session would go to the
+    /// next one with a transaction open.
+    pub async fn begin(&mut self) -> Result<PgTransaction<'_>, sqlx::Error> {
+        self.is_doubtful = true;
+        let begun = self.session.begin().await?;
+        self.is_doubtful = false;
+        Ok(begun)
+    }
+}
+
 impl Deref for Lent {
     type Target = PgConnection;
 
@@ -84,9 +100,7 @@ pub struct Transaction(Mutex<Lent>);
 impl Transaction {
     /// # Errors
     ///
-    /// What the server answers. The session is closed then, as when nobody waits for the end of this: sqlx
-    /// rolls back what has begun, but not what was dropped while it began, and the session would go to the
-    /// next one with a transaction open.
+    /// As with [`Lent::begin`].
     pub async fn begin(mut session: Lent) -> Result<Self, sqlx::Error> {
         session.is_doubtful = true;
         PgTransactionManager::begin(&mut session, None).await?;

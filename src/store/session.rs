@@ -53,7 +53,7 @@ impl Role {
             Self::Consumer => (of_consumer.as_str(), "10s", "10s"),
             Self::Migrate => ("0", "5s", "60s"),
             // While one of its statements waits for a table, others may wait behind it.
-            Self::Upkeep => ("30s", "2s", "10s"),
+            Self::Upkeep => (of_consumer.as_str(), "2s", "10s"),
             Self::Tool => ("60s", "5s", "30s"),
         };
         [
@@ -119,6 +119,10 @@ const COMMON: [(&str, &str); 6] = [
 /// How long a caller waits for a free session or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a session may take to say that it lives; with what it was at, as it comes back to its pool. A
+/// third of [`ACQUIRE_TIMEOUT`]: another can be opened in its place.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a session of its own may take to begin.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -151,11 +155,18 @@ pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
 /// The same as a pool, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
 /// have read what there is to know of the partitions before they are lent.
 pub fn connect_warm(database: &Database, role: Role, warm: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(database.max_connections)
+    let pool = PgPoolOptions::new();
+    // A request would pay the round trip, and is tried again anyway.
+    let pool = match role.is_of_requests() {
+        true => pool,
+        false => pool
+            .before_acquire(|session, _| Box::pin(is_alive(session)))
+            .after_release(|session, _| Box::pin(is_alive(session))),
+    };
+    pool.max_connections(database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A request would pay the round trip, and is tried again anyway.
-        .test_before_acquire(!role.is_of_requests())
+        // It would wait for as long as that takes, so that no time is left for another session.
+        .test_before_acquire(false)
         .min_connections(warm.min(database.max_connections))
         .after_connect(move |session, _| {
             Box::pin(async move {
@@ -166,6 +177,15 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> PgPool {
             })
         })
         .connect_lazy_with(options(database, role))
+}
+
+/// Whether a pool may lend the session, or have it back.
+async fn is_alive(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(ErrorKind::TimedOut.into());
+    timeout(ALIVE_WITHIN, session.ping())
+        .await
+        .map_err(silent)??;
+    Ok(true)
 }
 
 /// Opens the sessions that are kept open while nobody asks, unless they are open already.
