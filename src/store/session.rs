@@ -167,7 +167,9 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> PgPool {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // It would wait for as long as that takes, so that no time is left for another session.
         .test_before_acquire(false)
-        .min_connections(warm.min(database.max_connections))
+        // While a server is out of reach sqlx tries for minutes to open these, which takes their places:
+        // one is left for whoever asks.
+        .min_connections(warm.min(database.max_connections.saturating_sub(1)))
         .after_connect(move |session, _| {
             Box::pin(async move {
                 if warm > 0 {

@@ -122,6 +122,20 @@ async fn idle_sessions_of_a_host_that_vanished_are_replaced_within_the_request()
     is_ready(&site.api).await;
 }
 
+/// Meanwhile sessions are opened, by those who ask and to be kept open, and nobody tells them of the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_place_is_taken_late_is_not_waited_for() {
+    let site = Site::start().await;
+    site.has_all_sessions().await;
+    site.proxy.vanish_for_a_while();
+    for url in site.urls() {
+        assert_eq!(reqwest::get(&url).await.unwrap().status(), 503, "{url}");
+    }
+    site.proxy.restore();
+    site.answers().await;
+    site.are_all_quick().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_are_asked_while_their_host_vanishes_are_not_waited_for() {
     let site = Site::start().await;

@@ -14,6 +14,8 @@ struct Line {
     /// Raised each time the server vanishes, in the same way.
     vanished: u32,
     up: bool,
+    /// Whether nothing is heard on new connections either.
+    silent: bool,
     /// Connections that were refused so far.
     refused: u32,
     lossy: Option<Lossy>,
@@ -42,6 +44,7 @@ impl Proxy {
             cuts: 0,
             vanished: 0,
             up: true,
+            silent: false,
             refused: 0,
             lossy: None,
         });
@@ -65,6 +68,14 @@ impl Proxy {
         self.line.send_modify(|line| line.vanished += 1);
     }
 
+    /// The same, but nobody takes its place until `restore`: what connects until then is never heard either.
+    pub fn vanish_for_a_while(&self) {
+        self.line.send_modify(|line| {
+            line.vanished += 1;
+            line.silent = true;
+        });
+    }
+
     /// Ends every connection, and each new one at once, until `restore`.
     pub fn refuse(&self) {
         self.line.send_modify(|line| {
@@ -79,7 +90,10 @@ impl Proxy {
     }
 
     pub fn restore(&self) {
-        self.line.send_modify(|line| line.up = true);
+        self.line.send_modify(|line| {
+            line.up = true;
+            line.silent = false;
+        });
     }
 
     /// So many times, lets a question with these bytes through and ends the connection when the answer comes,
@@ -118,7 +132,7 @@ async fn accept(listener: TcpListener, target: u16, line: Arc<watch::Sender<Line
 async fn forward(mut client: TcpStream, target: u16, line: Arc<watch::Sender<Line>>) {
     let begun = *line.borrow();
     let mut changes = line.subscribe();
-    if converse(&mut client, target, &line, begun).await == End::Vanished {
+    if begun.silent || converse(&mut client, target, &line, begun).await == End::Vanished {
         // The client's end stays open, and nobody reads it.
         changes.wait_for(|line| line.cuts != begun.cuts).await.ok();
     }
