@@ -5,7 +5,7 @@ use std::time::Instant as Clock;
 
 use axum::Json;
 use axum::extract::State;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{DbErr, EntityTrait};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use super::problem::{Problem, ProblemBody};
 use super::reading::ReadError;
 use super::render::Instant;
 use crate::store::entity::{consumer_offsets, redriven_counts};
+use crate::store::lent::Transaction;
 
 /// What became of every offset, and whether that adds up.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,7 +132,7 @@ pub async fn get(State(app): State<App>) -> Result<Json<Accounting>, Problem> {
 
 type Rows = (Vec<consumer_offsets::Model>, Vec<redriven_counts::Model>);
 
-async fn rows(session: &DatabaseTransaction) -> Result<Rows, DbErr> {
+async fn rows(session: &Transaction) -> Result<Rows, DbErr> {
     let offsets = consumer_offsets::all().all(session).await?;
     let redriven = redriven_counts::Entity::find().all(session).await?;
     Ok((offsets, redriven))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{DbErr, EntityTrait};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,6 +20,7 @@ use super::reading::ReadError;
 use crate::store::entity::Span;
 use crate::store::entity::payload_statuses::{self, StatusQuery, Visit};
 use crate::store::entity::payloads::{self, OfPayloads};
+use crate::store::lent::Transaction;
 
 use row::Verbosity;
 pub use row::{Named, StatusRow};
@@ -128,10 +129,7 @@ async fn find(app: &App, forms: Vec<String>) -> Result<Option<Found>, ReadError>
         .await
 }
 
-async fn find_on(
-    forms: Vec<String>,
-    session: &DatabaseTransaction,
-) -> Result<Option<Found>, DbErr> {
+async fn find_on(forms: Vec<String>, session: &Transaction) -> Result<Option<Found>, DbErr> {
     let payloads = payloads::Entity::find()
         .requested_as(forms)
         .all(session)

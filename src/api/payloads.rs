@@ -6,7 +6,7 @@ use std::time::Instant as Clock;
 use axum::extract::State;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, Order, Select};
+use sea_orm::{DbErr, EntityTrait, Order, Select};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,6 +22,7 @@ use super::reading::ReadError;
 use super::render::Instant;
 use crate::store::entity::payloads::{self, Column, PayloadQuery};
 use crate::store::entity::{Capped, Place, count_capped};
+use crate::store::lent::Transaction;
 
 /// What the list is narrowed by when it is too wide.
 const NARROW: &str = "a later created_at_gte";
@@ -247,7 +248,7 @@ fn found(
     page: Payloads,
     matching: Payloads,
     known: Option<Capped>,
-    session: &DatabaseTransaction,
+    session: &Transaction,
 ) -> BoxFuture<'_, Result<Found, DbErr>> {
     Box::pin(async move {
         let rows = page.all(session).await?;

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use prometheus::Histogram;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    Statement, TransactionTrait, sqlx,
-};
+use sea_orm::sqlx::{self, PgPool};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
 use crate::config::Database;
+use crate::store::lent::{Transaction, forget_idle, lend};
 use crate::store::session::{self, Role};
 
 /// How long one request tries again (contract, section 3).
@@ -26,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// What the statements of one question may take together, as each of them may.
 const TAKES_AT_MOST: Duration = Duration::from_secs(2);
 const CANCELLED_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// As long as a busy server takes, and short enough for another try on a session with one that answers.
+const BEGINS_WITHIN: Duration = Duration::from_secs(1);
+const CANCELS_WITHIN: Duration = Duration::from_millis(500);
 /// By then a question has its answer or was cancelled; a server that does not answer by now is gone.
 const SERVER_ANSWERS_WITHIN: Duration = Duration::from_millis(4_500);
 
@@ -43,6 +45,8 @@ pub enum ReadError {
     Refused(#[source] DbErr),
     #[error("the database failed: {0}")]
     Failed(#[from] DbErr),
+    #[error("the database lends no session: {0}")]
+    NoSession(#[from] sqlx::Error),
     #[error("the database does not answer")]
     Silent,
     /// Whoever asked has gone.
@@ -63,11 +67,22 @@ impl ReadError {
         }
     }
 
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::NoSession(_) | Self::Locked | Self::Silent => true,
+            Self::TooSlow | Self::Refused(_) | Self::Abandoned => false,
+        }
+    }
+
     /// What a list answers; `narrow` names the parameter that makes it cheaper.
     pub fn of_list(self, narrow: &'static str) -> Problem {
         match self {
             Self::TooSlow | Self::Locked => Problem::TooWide(narrow),
-            Self::Refused(_) | Self::Failed(_) | Self::Silent | Self::Abandoned => self.problem(),
+            Self::Refused(_)
+            | Self::Failed(_)
+            | Self::NoSession(_)
+            | Self::Silent
+            | Self::Abandoned => self.problem(),
         }
     }
 
@@ -85,10 +100,10 @@ impl ReadError {
 /// Sessions with one server.
 #[derive(Clone)]
 pub struct Sessions {
-    lists: DatabaseConnection,
-    lookups: DatabaseConnection,
+    lists: PgPool,
+    lookups: PgPool,
     /// Cancels what runs on the others, which may all be taken when that is needed.
-    spare: DatabaseConnection,
+    spare: PgPool,
 }
 
 impl Sessions {
@@ -117,8 +132,7 @@ impl Sessions {
     ///
     /// The server did not answer, or refused.
     pub async fn prepare(&self, database: &Database) -> Result<(), sqlx::Error> {
-        for sessions in [&self.lists, &self.lookups, &self.spare] {
-            let pool = sessions.get_postgres_connection_pool();
+        for pool in [&self.lists, &self.lookups, &self.spare] {
             session::choose_authority(pool, database, Role::Api).await?;
             session::open_warm(pool).await?;
         }
@@ -139,8 +153,8 @@ impl Reader {
         Self { sessions, seconds }
     }
 
-    /// The session that is free even while all others wait for their answers.
-    pub fn spare(&self) -> &DatabaseConnection {
+    /// The sessions that are free even while all others wait for their answers.
+    pub fn spare(&self) -> &PgPool {
         &self.sessions.spare
     }
 
@@ -153,7 +167,7 @@ impl Reader {
     pub async fn read<T, Q>(&self, question: Q) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>>
             + Clone
             + Send
             + Sync
@@ -170,7 +184,7 @@ impl Reader {
     pub async fn look_up<T, Q>(&self, question: Q) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>>
             + Clone
             + Send
             + Sync
@@ -179,10 +193,10 @@ impl Reader {
         self.insist(&self.sessions.lookups, question).await
     }
 
-    async fn insist<T, Q>(&self, sessions: &DatabaseConnection, question: Q) -> Result<T, ReadError>
+    async fn insist<T, Q>(&self, sessions: &PgPool, question: Q) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>>
             + Clone
             + Send
             + Sync
@@ -192,9 +206,7 @@ impl Reader {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.attempt(sessions, question.clone(), deadline).await {
-                Err(error @ (ReadError::Failed(_) | ReadError::Locked | ReadError::Silent)) => {
-                    error
-                }
+                Err(error) if error.is_transient() => error,
                 settled => return settled,
             };
             if Instant::now() + pause >= deadline {
@@ -211,16 +223,13 @@ impl Reader {
     /// one to get the session.
     async fn attempt<T, Q>(
         &self,
-        sessions: &DatabaseConnection,
+        sessions: &PgPool,
         question: Q,
         deadline: Instant,
     ) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>
-            + Send
-            + Sync
-            + 'static,
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>> + Send + Sync + 'static,
     {
         let timer = self.seconds.start_timer();
         let gone = CancellationToken::new();
@@ -242,32 +251,34 @@ impl Reader {
 
     async fn ask<T, Q>(
         &self,
-        sessions: &DatabaseConnection,
+        sessions: &PgPool,
         question: Q,
         deadline: Instant,
         gone: CancellationToken,
     ) -> Result<T, ReadError>
     where
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>>,
     {
-        let session = begin(sessions.clone(), deadline, &gone).await?;
+        let session = begin(sessions, deadline, &gone).await?;
         let answered = timeout(SERVER_ANSWERS_WITHIN, self.ask_on(&session, question, gone));
-        let answer = answered.await.unwrap_or(Err(ReadError::Silent));
-        if answer.is_ok() {
-            // It wrote nothing; this only tells the server at once that the session is free.
-            let _ = session.rollback().await;
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                session.discard();
+                forget_idle(sessions);
+                Err(ReadError::Silent)
+            }
         }
-        answer
     }
 
     async fn ask_on<T, Q>(
         &self,
-        session: &DatabaseTransaction,
+        session: &Transaction,
         question: Q,
         gone: CancellationToken,
     ) -> Result<T, ReadError>
     where
-        Q: for<'s> Fn(&'s DatabaseTransaction) -> BoxFuture<'s, Result<T, DbErr>>,
+        Q: for<'s> Fn(&'s Transaction) -> BoxFuture<'s, Result<T, DbErr>>,
     {
         let pid = backend_pid(session).await.map_err(ReadError::of)?;
         let mut answer = question(session);
@@ -286,38 +297,43 @@ impl Reader {
     }
 
     async fn cancel(&self, pid: i32) {
-        let cancel = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT pg_cancel_backend($1)",
-            [pid.into()],
-        );
-        if let Err(error) = self.sessions.spare.execute_raw(cancel).await {
-            // The statement timeout ends it then.
-            tracing::warn!(%error, "a query that nobody waits for could not be cancelled");
+        let spare = &self.sessions.spare;
+        let cancelled = async {
+            let mut session = lend(spare).await?;
+            let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid);
+            cancel.execute(&mut *session).await
+        };
+        // The statement timeout ends it otherwise.
+        match timeout(CANCELS_WITHIN, cancelled).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a query that nobody waits for could not be cancelled");
+            }
+            Err(_) => forget_idle(spare),
         }
     }
 }
 
-/// What nobody waits for any more begins to its end: sqlx rolls back what has begun, but not what was
-/// dropped while it began, and the session would go to the next one with a transaction open.
 async fn begin(
-    sessions: DatabaseConnection,
+    sessions: &PgPool,
     deadline: Instant,
     gone: &CancellationToken,
-) -> Result<DatabaseTransaction, ReadError> {
-    let mut begun = Box::pin(async move { sessions.begin().await });
-    let error = tokio::select! {
-        begun = timeout_at(deadline, &mut begun) => match begun {
-            Ok(begun) => return begun.map_err(ReadError::of),
-            Err(_) => ReadError::Silent,
-        },
-        () = gone.cancelled() => ReadError::Abandoned,
+) -> Result<Transaction, ReadError> {
+    let session = tokio::select! {
+        lent = timeout_at(deadline, lend(sessions)) => lent.map_err(|_| ReadError::Silent)??,
+        () = gone.cancelled() => return Err(ReadError::Abandoned),
     };
-    tokio::spawn(begun);
-    Err(error)
+    // Its end is waited for even when nobody wants it any more: the session would have to be closed.
+    match timeout(BEGINS_WITHIN, Transaction::begin(session)).await {
+        Ok(begun) => Ok(begun?),
+        Err(_) => {
+            forget_idle(sessions);
+            Err(ReadError::Silent)
+        }
+    }
 }
 
-async fn backend_pid(session: &DatabaseTransaction) -> Result<i32, DbErr> {
+async fn backend_pid(session: &Transaction) -> Result<i32, DbErr> {
     let asked = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
     let row = session.query_one_raw(asked).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("pg_backend_pid()".to_owned()))?

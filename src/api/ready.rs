@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::sqlx::{self, PgPool};
 use tokio::time::timeout;
 
 use super::reading::Reader;
+use crate::store::lent::{forget_idle, lend};
 use crate::telemetry::probes::ReadyCheck;
 
 /// Probes give up after a second or two.
@@ -19,17 +20,20 @@ const MISSING_TABLES: &str = "SELECT name FROM unnest(ARRAY['payloads', 'payload
 
 /// Asks the database, on a session that waiting requests cannot take, for up to 1 s.
 pub fn ready_check(reader: &Reader) -> ReadyCheck {
-    let session = reader.spare().clone();
+    let spare = reader.spare().clone();
     Arc::new(move || {
-        let session = session.clone();
-        Box::pin(async move { ready(&session).await })
+        let spare = spare.clone();
+        Box::pin(async move { ready(&spare).await })
     })
 }
 
-async fn ready(session: &DatabaseConnection) -> Result<(), String> {
-    let missing = timeout(ANSWERS_WITHIN, missing_tables(session))
+async fn ready(spare: &PgPool) -> Result<(), String> {
+    let missing = timeout(ANSWERS_WITHIN, missing_tables(spare))
         .await
-        .map_err(|_| "the database does not answer within 1 s".to_owned())?
+        .map_err(|_| {
+            forget_idle(spare);
+            "the database does not answer within 1 s".to_owned()
+        })?
         .map_err(|error| format!("the database does not answer: {error}"))?;
     if missing.is_empty() {
         Ok(())
@@ -41,9 +45,8 @@ async fn ready(session: &DatabaseConnection) -> Result<(), String> {
     }
 }
 
-async fn missing_tables(session: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let rows = session
-        .query_all_raw(Statement::from_string(DbBackend::Postgres, MISSING_TABLES))
-        .await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+async fn missing_tables(spare: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let mut session = lend(spare).await?;
+    let missing = sqlx::query_scalar(MISSING_TABLES);
+    missing.fetch_all(&mut *session).await
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{DbErr, EntityTrait};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use super::reading::ReadError;
 use super::rejects::reason_schema;
 use super::render::Instant;
 use crate::store::entity::{redrives, rejects};
+use crate::store::lent::Transaction;
 
 /// A message that did not become a status, whole. What is absent is null.
 #[derive(Debug, Serialize, ToSchema)]
@@ -153,7 +154,7 @@ pub async fn get(
     found.map(Json).ok_or(Problem::RejectNotFound(given))
 }
 
-async fn find(id: i64, session: &DatabaseTransaction) -> Result<Option<RejectDetails>, DbErr> {
+async fn find(id: i64, session: &Transaction) -> Result<Option<RejectDetails>, DbErr> {
     let Some(row) = rejects::Entity::find_by_id(id).one(session).await? else {
         return Ok(None);
     };

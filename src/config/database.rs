@@ -5,6 +5,9 @@ use super::clowder::{self, Clowder};
 use super::database_url::DatabaseUrl;
 use super::{Authority, ConfigError, Environment};
 
+/// Beside a statement there are connecting and waiting for a session.
+const LEAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How much of the server's identity a TLS session checks (libpq's `sslmode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
@@ -54,7 +57,8 @@ pub struct Database {
     /// their own.
     pub max_connections: u32,
     /// `DB_STATEMENT_TIMEOUT_MS` (30,000; 100 to 60,000): after that the server ends a statement of
-    /// pt-consumer's. A batch whose statements end so twice in a row is halved.
+    /// pt-consumer's. A batch whose statements end so twice in a row is halved. A server that is silent for
+    /// twice as long, or 5 s, is taken to have vanished.
     pub statement_timeout: Duration,
 }
 
@@ -102,6 +106,12 @@ impl Database {
 }
 
 impl Database {
+    /// What has not come back after this, well over the server's own statement timeout, never will: its host
+    /// has vanished, and nothing has told us.
+    pub fn answer_timeout(&self) -> Duration {
+        (self.statement_timeout * 2).max(LEAST_ANSWER_TIMEOUT)
+    }
+
     /// The replica that `DATABASE_READ_URL` names (none); what it leaves out is as with the primary.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::store::batch::Lane;
 use crate::store::failure::{self, Failure};
 use crate::telemetry::metrics::ConsumerMetrics;
 
-/// As for a batch: what has not come back after this never will.
+/// What Kafka and the database have not answered after this they never will.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often lanes are looked at that cannot start: whether a blown fuse has been released or has cooled

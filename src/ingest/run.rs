@@ -1,6 +1,7 @@
 //! The consumer from start to end: waits for the database and the topic, then runs the thread
 //! that reads and the tasks that write and locate.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -115,6 +116,7 @@ impl Pipeline {
             writer: self.writer(),
             metrics: Arc::clone(&self.metrics),
             health: self.health.clone(),
+            answer_timeout: self.database.answer_timeout(),
         };
         // The thread ends when told to, and with it what the tasks work for.
         tokio::select! {
@@ -161,7 +163,8 @@ impl Pipeline {
     async fn await_database(&self) -> Result<(), RunError> {
         let mut pauses = Pauses::new();
         loop {
-            match self.ask_database().await {
+            let asked = timeout(self.database.answer_timeout(), self.ask_database()).await;
+            match asked.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()))) {
                 Ok(()) => {
                     self.health.database_back(Task::Starting);
                     return Ok(());

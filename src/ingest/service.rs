@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use sea_orm::sqlx::{self, PgPool};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -73,15 +74,26 @@ pub async fn serve(
 
     let served = CancellationToken::new();
     let serving = tokio::spawn(serve_until(served.clone(), listener, router));
-    let upkept = tokio::spawn(upkeep.run(served.clone()));
-    let learnt = tokio::spawn(learning.run(served.clone()));
-    let consumed = pipeline.run(stop).await;
-    served.cancel();
-    // They have nothing to finish, and nothing of them that broke is the consumer's.
-    upkept.await.ok();
-    learnt.await.ok();
+    let stop = stop.child_token();
+    let upkept = ended(tokio::spawn(upkeep.run(served.clone())), &stop);
+    let learnt = ended(tokio::spawn(learning.run(served.clone())), &stop);
+    let consumed = async {
+        let consumed = pipeline.run(stop.clone()).await;
+        served.cancel();
+        consumed
+    };
+    let (consumed, upkept, learnt) = tokio::join!(consumed, upkept, learnt);
     serving.await.ok();
-    Ok(consumed?)
+    consumed?;
+    Ok(upkept.and(learnt).map_err(RunError::Broken)?)
+}
+
+/// They run until they are told to end. One that panicked would be missed by nobody until partitions are
+/// missing: it ends the process, as any other part does, after what is open is handed in.
+async fn ended(beside: JoinHandle<()>, stop: &CancellationToken) -> Result<(), JoinError> {
+    let ended = beside.await;
+    stop.cancel();
+    ended
 }
 
 /// The pipeline's own word first: it names what it waits for. Then the database is asked, since a
@@ -99,4 +111,17 @@ fn ready_check(health: Health, pool: PgPool) -> ReadyCheck {
             }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_breaks_beside_the_consumer_ends_it() {
+        let stop = CancellationToken::new();
+        let broken = tokio::spawn(async { panic!("on purpose") });
+        assert!(ended(broken, &stop).await.is_err());
+        assert!(stop.is_cancelled());
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sea_orm::sqlx::PgPool;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Report;
 use crate::store::offsets;
@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub async fn run(pool: PgPool, topic: String, report: mpsc::Sender<Report>) {
     loop {
         sleep(INTERVAL).await;
-        let Ok(stored) = offsets::stored(&pool, &topic).await else {
+        let Ok(Ok(stored)) = timeout(INTERVAL, offsets::stored(&pool, &topic)).await else {
             continue;
         };
         if report.send(Report::Stored(stored)).is_err() {

@@ -18,10 +18,6 @@ use crate::store::halving::{self, Halved, Refusal};
 use crate::store::writer::{WriteError, Writer, Written};
 use crate::telemetry::metrics::{Attempt, ConsumerMetrics};
 
-/// What has not come back after this, well over the server's own statement timeout, never will: the
-/// connection is dead and nothing has told us.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// A batch that runs into the server's statement timeout so often in a row is itself to blame.
 const TIMEOUTS: u32 = 2;
 
@@ -29,6 +25,7 @@ pub struct Writing {
     pub writer: Writer,
     pub metrics: Arc<ConsumerMetrics>,
     pub health: Health,
+    pub answer_timeout: Duration,
 }
 
 impl Writing {
@@ -78,7 +75,7 @@ impl Writing {
         let mut timeouts = 0;
         loop {
             let begun = Instant::now();
-            let error = match timeout(ANSWER_TIMEOUT, self.writer.write(piece)).await {
+            let error = match timeout(self.answer_timeout, self.writer.write(piece)).await {
                 Ok(Ok((written, timings))) => {
                     self.health.database_back(Task::Writing);
                     let attempt = Attempt {

@@ -9,6 +9,7 @@ mod fold;
 pub mod fuse;
 pub mod halving;
 pub mod learning;
+pub mod lent;
 pub mod migrate;
 pub mod odd_offsets;
 pub mod offsets;

@@ -10,6 +10,7 @@ use sea_orm::{DatabaseConnection, SqlxPostgresConnector, sqlx};
 use tokio::time::timeout;
 
 use super::authority;
+use super::lent::lend;
 use crate::config::{Authority, Database, SslMode};
 
 /// Who opens the session; it decides what a session may do and for how long.
@@ -52,7 +53,7 @@ impl Role {
             Self::Consumer => (of_consumer.as_str(), "10s", "10s"),
             Self::Migrate => ("0", "5s", "60s"),
             // While one of its statements waits for a table, others may wait behind it.
-            Self::Upkeep => ("30s", "2s", "10s"),
+            Self::Upkeep => (of_consumer.as_str(), "2s", "10s"),
             Self::Tool => ("60s", "5s", "30s"),
         };
         [
@@ -118,6 +119,10 @@ const COMMON: [(&str, &str); 6] = [
 /// How long a caller waits for a free session or a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a session may take to say that it lives; with what it was at, as it comes back to its pool. A
+/// third of [`ACQUIRE_TIMEOUT`]: another can be opened in its place.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long a session of its own may take to begin.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -144,18 +149,27 @@ pub fn options(database: &Database, role: Role) -> PgConnectOptions {
 /// A pool of sessions of `role`. Nothing is connected yet: the first statement does that, so that
 /// a process starts while its database is away.
 pub fn connect(database: &Database, role: Role) -> DatabaseConnection {
-    connect_warm(database, role, 0)
+    SqlxPostgresConnector::from_sqlx_postgres_pool(connect_warm(database, role, 0))
 }
 
-/// The same, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
+/// The same as a pool, of which up to `warm` sessions stay open while nobody asks ([`open_warm`] opens them), and
 /// have read what there is to know of the partitions before they are lent.
-pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConnection {
-    let pool = PgPoolOptions::new()
-        .max_connections(database.max_connections)
+pub fn connect_warm(database: &Database, role: Role, warm: u32) -> PgPool {
+    let pool = PgPoolOptions::new();
+    // A request would pay the round trip, and is tried again anyway.
+    let pool = match role.is_of_requests() {
+        true => pool,
+        false => pool
+            .before_acquire(|session, _| Box::pin(is_alive(session)))
+            .after_release(|session, _| Box::pin(is_alive(session))),
+    };
+    pool.max_connections(database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A request would pay the round trip, and is tried again anyway.
-        .test_before_acquire(!role.is_of_requests())
-        .min_connections(warm.min(database.max_connections))
+        // It would wait for as long as that takes, so that no time is left for another session.
+        .test_before_acquire(false)
+        // While a server is out of reach sqlx tries for minutes to open these, which takes their places:
+        // one is left for whoever asks.
+        .min_connections(warm.min(database.max_connections.saturating_sub(1)))
         .after_connect(move |session, _| {
             Box::pin(async move {
                 if warm > 0 {
@@ -164,8 +178,16 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConne
                 Ok(())
             })
         })
-        .connect_lazy_with(options(database, role));
-    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        .connect_lazy_with(options(database, role))
+}
+
+/// Whether a pool may lend the session, or have it back.
+async fn is_alive(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(ErrorKind::TimedOut.into());
+    timeout(ALIVE_WITHIN, session.ping())
+        .await
+        .map_err(silent)??;
+    Ok(true)
 }
 
 /// Opens the sessions that are kept open while nobody asks, unless they are open already.
@@ -174,7 +196,7 @@ pub fn connect_warm(database: &Database, role: Role, warm: u32) -> DatabaseConne
 ///
 /// The server did not answer, or refused.
 pub async fn open_warm(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let open = (0..pool.options().get_min_connections()).map(|_| pool.acquire());
+    let open = (0..pool.options().get_min_connections()).map(|_| lend(pool));
     try_join_all(open).await.map(drop)
 }
 

@@ -18,6 +18,7 @@ use super::batch::{Batch, Lane, Part};
 use super::dictionary::Dictionary;
 use super::failure::Failure;
 use super::fuse::{self, Fuses, Judgement};
+use super::lent::{Lent, lend};
 use super::parity::Parity;
 use super::partitions::Partitions;
 use super::{odd_offsets, offsets, producers, statements};
@@ -57,7 +58,7 @@ pub struct Writer {
 
 /// A batch all of whose rows are written, and of which nothing is committed but its odd half.
 struct Open<'a> {
-    transaction: PgTransaction<'static>,
+    transaction: PgTransaction<'a>,
     /// The lanes that stood where the batch expects them.
     parts: Vec<(Lane, &'a Part)>,
     payloads: usize,
@@ -121,9 +122,14 @@ impl Writer {
         let judgement = self.fuses.judge(batch);
         clock.lap(|timings| &mut timings.prepare);
 
-        let open = match self.second_session(batch).await {
-            Some(odd) => self.write_halves(odd, batch, &mut clock).await?,
-            None => self.write_whole(batch, &mut clock).await?,
+        let mut odd = self.second_session(batch).await;
+        let mut session = lend(&self.pool).await?;
+        let open = match &mut odd {
+            Some(odd) => {
+                self.write_halves([odd, &mut session], batch, &mut clock)
+                    .await?
+            }
+            None => self.write_whole(&mut session, batch, &mut clock).await?,
         };
         let written = self.commit(open, batch, &judgement).await?;
         clock.lap(|timings| &mut timings.commit);
@@ -148,13 +154,13 @@ impl Writer {
     }
 
     /// For the odd half of a batch that is to be divided.
-    async fn second_session(&mut self, batch: &Batch) -> Option<PgTransaction<'static>> {
+    async fn second_session(&mut self, batch: &Batch) -> Option<Lent> {
         let sessions = self.pool.options().get_max_connections();
         let is_divided = sessions >= SESSIONS_TO_DIVIDE && batch.len() >= DIVIDED_FROM;
         if !is_divided || self.whole_for > 0 {
             return None;
         }
-        let session = self.pool.begin().await;
+        let session = lend(&self.pool).await;
         if session.is_err() {
             // That there is none is said by whoever cannot go on without.
             self.whole_for = WHOLE_AFTER_FAILURE;
@@ -164,10 +170,11 @@ impl Writer {
 
     async fn write_whole<'a>(
         &self,
+        session: &'a mut Lent,
         batch: &'a Batch,
         clock: &mut Clock,
     ) -> Result<Open<'a>, WriteError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = session.begin().await?;
         let mut parts = parts(batch);
         let lanes = batch.parts.keys().copied();
         let odd = odd_offsets::hold(&mut transaction, &self.topic, lanes).await?;
@@ -192,11 +199,12 @@ impl Writer {
     /// The odd half never waits for the even one, which waits for its COMMIT.
     async fn write_halves<'a>(
         &self,
-        mut odd_session: PgTransaction<'static>,
+        [odd_session, even_session]: [&'a mut Lent; 2],
         batch: &'a Batch,
         clock: &mut Clock,
     ) -> Result<Open<'a>, WriteError> {
-        let mut even_session = self.pool.begin().await?;
+        let mut odd_session = odd_session.begin().await?;
+        let mut even_session = even_session.begin().await?;
         let mut parts = parts(batch);
         let lanes = batch.parts.keys().copied();
         let odd = odd_offsets::hold(&mut odd_session, &self.topic, lanes).await?;

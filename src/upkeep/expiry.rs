@@ -9,7 +9,6 @@ use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::types::Oid;
 
 use super::round::{Patience, Round};
-use super::session::answered;
 use super::{Event, Partition};
 
 const NOTED: &str = "SELECT relid, name FROM expired_partitions ORDER BY noted_at, name";
@@ -104,7 +103,7 @@ impl Round<'_> {
             .bind(leaving.oid)
             .bind(&leaving.name)
             .execute(self.session.connection());
-        answered(noted).await?;
+        noted.await?;
         if self.detach(&leaving, openly).await? {
             self.drop_table(&leaving, partition.rows).await?;
         }
@@ -157,7 +156,7 @@ impl Round<'_> {
 
     async fn leaving(&mut self, sql: &'static str) -> Result<Vec<Leaving>, sqlx::Error> {
         let asked = sqlx::query_as(sql).fetch_all(self.session.connection());
-        let rows: Vec<(Oid, String)> = answered(asked).await?;
+        let rows: Vec<(Oid, String)> = asked.await?;
         let leaving = rows.into_iter().map(|(oid, name)| Leaving { oid, name });
         Ok(leaving.collect())
     }
@@ -167,7 +166,7 @@ impl Round<'_> {
             .bind(leaving.oid)
             .bind(&leaving.name)
             .fetch_one(self.session.connection());
-        let state: String = answered(asked).await?;
+        let state: String = asked.await?;
         Ok(match state.as_str() {
             "attached" => State::Attached,
             "pending" => State::Pending,
@@ -180,6 +179,6 @@ impl Round<'_> {
         let done = sqlx::query(FORGET)
             .bind(leaving.oid)
             .execute(self.session.connection());
-        answered(done).await.map(drop)
+        done.await.map(drop)
     }
 }

@@ -9,19 +9,19 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::session::{Lock, Session};
+use super::session::{Lock, Session, unless_silent};
 use crate::config::Database;
 use crate::store::learning::{failures, hours, rollup, stuck};
 use crate::telemetry::metrics::UpkeepMetrics;
 
-/// Between two rounds, if they are short.
+/// Between two rounds, if they are short, and after one that failed.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// A round is followed by a pause so many times as long: it takes a fifth of a core at most.
 const REST: u32 = 4;
 
-/// When to try again, where it failed or another process is at it.
-const AGAIN: Duration = Duration::from_secs(30);
+/// When to try again, where another process is at it.
+const ELSEWHERE: Duration = Duration::from_secs(30);
 
 /// The learning of one process.
 #[derive(Clone, Debug)]
@@ -36,11 +36,15 @@ impl Learning {
     pub async fn run(self, stop: CancellationToken) {
         let sessions = async {
             loop {
-                if let Err(error) = self.rounds().await {
-                    self.metrics.failures.with_label_values(&["learning"]).inc();
-                    warn!(%error, "what payloads do could not be learnt, trying again");
-                }
-                sleep(AGAIN).await;
+                let pause = match self.rounds().await {
+                    Ok(()) => ELSEWHERE,
+                    Err(error) => {
+                        self.metrics.failures.with_label_values(&["learning"]).inc();
+                        warn!(%error, "what payloads do could not be learnt, trying again");
+                        PAUSE
+                    }
+                };
+                sleep(pause).await;
             }
         };
         // Dropped wherever it is: its session ends, and with it the lock.
@@ -52,16 +56,15 @@ impl Learning {
 
     /// Ends at once where another process is at it, else with the first failure.
     async fn rounds(&self) -> Result<(), sqlx::Error> {
-        let Some((mut session, _)) = Session::open(&self.database, Lock::Learning).await? else {
+        let limit = self.database.answer_timeout();
+        let opened = unless_silent(limit, Session::open(&self.database, Lock::Learning));
+        let Some((mut session, _)) = opened.await.flatten()? else {
             return Ok(());
         };
         loop {
             let begun = Instant::now();
-            let pause = if round(&mut session).await? {
-                Duration::ZERO
-            } else {
-                PAUSE
-            };
+            let more = unless_silent(limit, round(&mut session)).await.flatten()?;
+            let pause = if more { Duration::ZERO } else { PAUSE };
             self.metrics.learnt.set(Utc::now().timestamp());
             let took = begun.elapsed();
             debug!(millis = took.as_millis(), "learnt what payloads do");

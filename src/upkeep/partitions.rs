@@ -4,7 +4,6 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use sea_orm::sqlx;
 
 use super::round::{Patience, Round};
-use super::session::answered;
 use super::{Event, Partitions};
 
 /// Makes what no partition covers of the days in the range, each beside the table, and attaches it.
@@ -30,7 +29,7 @@ impl Round<'_> {
     }
 
     pub(super) async fn partitions(&mut self) -> Result<Partitions, sqlx::Error> {
-        answered(Partitions::read(self.session.connection())).await
+        Partitions::read(self.session.connection()).await
     }
 
     /// A day at a time, so that a lock is held for one and no more.
@@ -42,7 +41,7 @@ impl Round<'_> {
                 .bind(start)
                 .bind(start + Days::new(1))
                 .execute(self.session.connection());
-            let Err(error) = answered(made).await else {
+            let Err(error) = made.await else {
                 return Ok(());
             };
             patience.after(error, "payload_statuses", self).await?;

@@ -8,7 +8,6 @@ use sea_orm::sqlx;
 
 use super::event::Table;
 use super::round::Round;
-use super::session::answered;
 use super::stride::Stride;
 use super::walk::Walk;
 
@@ -45,7 +44,7 @@ impl Round<'_> {
         self.walk(&PAYLOADS, self.limits.keep_from()).await?;
         loop {
             let next = sqlx::query_scalar(OWNERLESS).fetch_optional(self.session.connection());
-            let Some(payload) = answered(next).await? else {
+            let Some(payload) = next.await? else {
                 return Ok(());
             };
             self.delete_ids(payload).await?;
@@ -62,6 +61,6 @@ impl Round<'_> {
         let done = sqlx::query(FORGET)
             .bind(payload)
             .execute(self.session.connection());
-        answered(done).await.map(drop)
+        done.await.map(drop)
     }
 }

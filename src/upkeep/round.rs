@@ -56,6 +56,17 @@ impl<'a> Round<'a> {
         retention: &Retention,
         tell: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Outcome, UpkeepError> {
+        let round = Self::do_all(database, retention, tell);
+        session::unless_silent(database.answer_timeout(), round)
+            .await
+            .unwrap_or_else(|silent| Err(UpkeepError::Lost(silent)))
+    }
+
+    async fn do_all(
+        database: &Database,
+        retention: &Retention,
+        tell: &'a mut (dyn FnMut(Event) + Send),
+    ) -> Result<Outcome, UpkeepError> {
         let opened = Session::open(database, Lock::Upkeep)
             .await
             .map_err(UpkeepError::Session)?;

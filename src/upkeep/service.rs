@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::session::unless_silent;
 use super::{Event, Outcome, Round};
 use crate::config::{Database, Retention};
 use crate::store::producers;
@@ -82,7 +83,9 @@ impl Upkeep {
     /// Judges each hour of the producers' that is over. What fails is left to the next round.
     async fn judge(&self) {
         loop {
-            match producers::judge(&self.pool, Utc::now()).await {
+            let judged = producers::judge(&self.pool, Utc::now());
+            let judged = unless_silent(self.database.answer_timeout(), judged).await;
+            match judged.flatten() {
                 Ok(Some(hour)) => debug!(%hour, "the hour's messages are judged"),
                 Ok(None) => return,
                 Err(error) => {

@@ -1,12 +1,15 @@
 //! The session of a round: it holds the advisory lock and does all the work, so that whoever loses
 //! the one has lost the other.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
 use super::stride::LONGEST;
 use crate::config::Database;
@@ -32,9 +35,6 @@ impl Lock {
 
 const RELEASE: &str = "SELECT pg_advisory_unlock_all()";
 
-/// Well over the server's own statement timeout: what has not come back by then never will.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
 pub struct Session(PgConnection);
 
 impl Session {
@@ -46,7 +46,7 @@ impl Session {
     ) -> Result<Option<(Self, DateTime<Utc>)>, sqlx::Error> {
         let mut connection = session::open(database, Role::Upkeep).await?;
         let asked = sqlx::query_as(lock.take()).fetch_one(&mut connection);
-        let (locked, now): (bool, DateTime<Utc>) = answered(asked).await?;
+        let (locked, now): (bool, DateTime<Utc>) = asked.await?;
         Ok(locked.then_some((Self(connection), now)))
     }
 
@@ -58,7 +58,7 @@ impl Session {
     /// no transaction is in none.
     pub async fn execute(&mut self, sql: String) -> Result<(), sqlx::Error> {
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0);
-        answered(done).await.map(drop)
+        done.await.map(drop)
     }
 
     /// From now on the server ends a statement that takes longer than a step may.
@@ -75,7 +75,7 @@ impl Session {
 
     /// Whether it is still there, and with it the lock.
     pub async fn is_alive(&mut self) -> bool {
-        answered(self.0.execute("SELECT 1")).await.is_ok()
+        self.0.execute("SELECT 1").await.is_ok()
     }
 
     /// Gives the lock back: once this returns, the next may have it. The server would notice the end
@@ -83,17 +83,35 @@ impl Session {
     pub async fn close(mut self) {
         // A session that is broken has given it back.
         self.execute(RELEASE.into()).await.ok();
-        answered(self.0.close()).await.ok();
+        self.0.close().await.ok();
     }
 }
 
-/// What the server answers, unless it does not.
-pub async fn answered<T>(
-    question: impl Future<Output = Result<T, sqlx::Error>>,
+/// What comes of `work`, unless for as long as `limit` nothing of it goes on: no answer, no end of a pause.
+/// However many statements it has, a host that vanished is noticed at the one it left unanswered.
+///
+/// To be awaited in a task where nothing else goes on that wakes it all the time.
+///
+/// # Errors
+///
+/// It was silent. The work is dropped, and with it its session.
+pub async fn unless_silent<T>(
+    limit: Duration,
+    work: impl Future<Output = T>,
 ) -> Result<T, sqlx::Error> {
-    timeout(ANSWER_TIMEOUT, question)
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into())))
+    let (mut work, mut silence) = (pin!(work), pin!(sleep(limit)));
+    poll_fn(|context| {
+        let is_silent = silence.as_mut().poll(context).is_ready();
+        match work.as_mut().poll(context) {
+            Poll::Ready(done) => return Poll::Ready(Ok(done)),
+            Poll::Pending if is_silent => {
+                return Poll::Ready(Err(sqlx::Error::Io(ErrorKind::TimedOut.into())));
+            }
+            Poll::Pending => silence.as_mut().reset(Instant::now() + limit),
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Whether a table was in use (lock not available, deadlock), and the same again may succeed.
@@ -104,4 +122,28 @@ pub fn is_busy(error: &sqlx::Error) -> bool {
 /// Whether the server ended the statement for taking too long.
 pub fn is_slow(error: &sqlx::Error) -> bool {
     failure::classify(error) == Failure::Timeout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn work_that_goes_on_may_take_long_and_silence_ends_it() {
+        let long = async {
+            for _ in 0..20 {
+                sleep(LIMIT / 10).await;
+            }
+        };
+        assert!(unless_silent(LIMIT, long).await.is_ok());
+        let silent = async {
+            sleep(LIMIT / 2).await;
+            std::future::pending::<()>().await;
+        };
+        let begun = Instant::now();
+        assert!(unless_silent(LIMIT, silent).await.is_err());
+        assert!(begun.elapsed() >= LIMIT * 3 / 2, "{:?}", begun.elapsed());
+    }
 }

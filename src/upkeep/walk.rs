@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::event::{Deleted, Event, Table};
 use super::round::Round;
-use super::session::{answered, is_slow};
+use super::session::is_slow;
 use super::stride::{MOST_ROWS, Stride};
 
 /// A table whose rows expire one by one.
@@ -147,7 +147,7 @@ impl Round<'_> {
         loop {
             let begun = Instant::now();
             self.session.hurry().await?;
-            let deleted = answered(delete(stride).execute(self.session.connection())).await;
+            let deleted = delete(stride).execute(self.session.connection()).await;
             self.session.take_time().await?;
             let rows = match deleted {
                 Ok(deleted) => deleted.rows_affected(),
@@ -182,7 +182,7 @@ impl Round<'_> {
             .bind(stride.rows() as i64)
             .bind(before)
             .fetch_all(self.session.connection());
-        let page: Vec<(DateTime<Utc>, i64, bool, i64)> = answered(page).await?;
+        let page: Vec<(DateTime<Utc>, i64, bool, i64)> = page.await?;
         let row = |(at, id, expired, dependents)| Row {
             at,
             id,
@@ -205,7 +205,7 @@ impl Round<'_> {
             .bind(before)
             .bind(most as i32)
             .fetch_one(self.session.connection());
-        let deleted = answered(deleted).await;
+        let deleted = deleted.await;
         self.session.take_time().await?;
         let (rows, dependents, seconds): (i64, i64, f64) = deleted?;
         let held = Duration::try_from_secs_f64(seconds).unwrap_or_default();

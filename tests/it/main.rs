@@ -8,6 +8,7 @@ mod docs;
 mod go_tracker;
 mod harness;
 mod ingest;
+mod lent;
 mod migrate;
 mod migrate_functions;
 mod support;

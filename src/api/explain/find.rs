@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Statement, Value,
 };
 
 use super::answer::IdKind;
@@ -16,6 +16,7 @@ use crate::explain::{
 use crate::store::entity::payloads;
 use crate::store::learning::failures::{self, Kind, Similar};
 use crate::store::learning::{self, Learnt};
+use crate::store::lent::Transaction;
 
 /// Payloads of a host that are looked at to find the latest, and how many of them are told of.
 const MOST_MATCHES: i64 = 100;
@@ -116,7 +117,7 @@ struct Message {
 }
 
 /// The facts on an id; none where it is nobody's.
-pub async fn find(asked: Asked, db: &DatabaseTransaction) -> Result<Option<Facts>, DbErr> {
+pub async fn find(asked: Asked, db: &Transaction) -> Result<Option<Facts>, DbErr> {
     let mut matches = matches(&asked, db).await?;
     let Some((kind, ids)) = matches.pop_first() else {
         return Ok(None);
@@ -182,7 +183,7 @@ pub async fn find(asked: Asked, db: &DatabaseTransaction) -> Result<Option<Facts
 /// By kind, in the order in which they are looked for.
 async fn matches(
     asked: &Asked,
-    db: &DatabaseTransaction,
+    db: &Transaction,
 ) -> Result<BTreeMap<IdKind, BTreeSet<i64>>, DbErr> {
     let values = [
         asked.request_ids.clone().into(),
@@ -205,7 +206,7 @@ async fn matches(
 async fn statuses(
     payloads: &[payloads::Model],
     most: usize,
-    db: &DatabaseTransaction,
+    db: &Transaction,
 ) -> Result<HashMap<i64, Vec<Status>>, DbErr> {
     let ids: Vec<i64> = payloads.iter().map(|payload| payload.id).collect();
     let days = days_of(payloads);
@@ -238,7 +239,7 @@ async fn statuses(
 async fn cause(
     subject: &Subject,
     now: DateTime<Utc>,
-    db: &DatabaseTransaction,
+    db: &Transaction,
 ) -> Result<Option<Cause>, DbErr> {
     if subject.finding.verdict != Verdict::Failed {
         return Ok(None);
@@ -263,11 +264,7 @@ async fn cause(
     }))
 }
 
-async fn message(
-    subject: &Subject,
-    status: Status,
-    db: &DatabaseTransaction,
-) -> Result<String, DbErr> {
+async fn message(subject: &Subject, status: Status, db: &Transaction) -> Result<String, DbErr> {
     let values: [Value; 4] = [
         subject.payloads.clone().into(),
         status.id.into(),

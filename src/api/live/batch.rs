@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 
 use super::lanes::Range;
 use super::position::Position;
@@ -13,6 +13,7 @@ use crate::api::reading::{ReadError, Reader};
 use crate::api::statuses::Status;
 use crate::store::entity::payload_ids::{self, Kind};
 use crate::store::entity::{payload_statuses, payloads};
+use crate::store::lent::Transaction;
 
 /// How much of the heap one piece takes, about; a single status may take more.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -76,7 +77,7 @@ impl Batch {
     /// Whatever the database answers.
     pub async fn load(
         rows: Vec<payload_statuses::Model>,
-        session: &DatabaseTransaction,
+        session: &Transaction,
     ) -> Result<Self, DbErr> {
         if rows.is_empty() {
             return Ok(Self::default());

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{DbErr, EntityTrait};
 use utoipa::ToSchema;
 
 use super::Live;
@@ -25,6 +25,7 @@ use crate::api::problem::{Problem, ProblemBody};
 use crate::api::reading::ReadError;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
 use crate::store::entity::payloads::{self, OfPayloads};
+use crate::store::lent::Transaction;
 
 /// How many statuses of a payload are told of first.
 const FIRST: u64 = 1_000;
@@ -191,7 +192,7 @@ impl Live {
 
 async fn first_on(
     forms: Vec<String>,
-    session: &DatabaseTransaction,
+    session: &Transaction,
 ) -> Result<Option<(Vec<i64>, Batch)>, DbErr> {
     let found = payloads::Entity::find().requested_as(forms);
     let found = found.all(session).await?;

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, Select,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QuerySelect, Select, Statement};
 use tokio::time::{Instant, sleep};
 
 use super::batch::{self, Batch, Chunk, pieces};
@@ -17,6 +14,7 @@ use super::{KEPT, Shared};
 use crate::api::reading::ReadError;
 use crate::store::entity::Span;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
+use crate::store::lent::Transaction;
 
 /// How often the offsets are looked at. A status is told of within 1 s of its commit.
 const LOOK: Duration = Duration::from_millis(200);
@@ -143,7 +141,7 @@ struct News {
 }
 
 /// The offsets are read first: what they say is committed, the next statement sees.
-async fn news(before: Option<Arc<Lanes>>, session: &DatabaseTransaction) -> Result<News, DbErr> {
+async fn news(before: Option<Arc<Lanes>>, session: &Transaction) -> Result<News, DbErr> {
     let at = now(session).await?;
     let lanes = Lanes::read(at, before.as_deref(), session).await?;
     let ranges = before.as_ref().map(|before| before.until(&lanes));
@@ -183,7 +181,7 @@ async fn rows(
     before: &Lanes,
     now: &Lanes,
     ranges: &[Range],
-    session: &DatabaseTransaction,
+    session: &Transaction,
 ) -> Result<Vec<payload_statuses::Model>, DbErr> {
     let expected: i64 = ranges.iter().map(|range| range.expected).sum();
     let origins: Vec<_> = ranges.iter().map(|range| range.origins).collect();
@@ -222,7 +220,7 @@ fn from(at: DateTime<Utc>) -> Span {
     }
 }
 
-async fn now(session: &DatabaseTransaction) -> Result<DateTime<Utc>, DbErr> {
+async fn now(session: &Transaction) -> Result<DateTime<Utc>, DbErr> {
     let asked = Statement::from_string(DbBackend::Postgres, "SELECT now()");
     let row = session.query_one_raw(asked).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("now()".to_owned()))?

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QuerySelect, Select};
+use sea_orm::{DbErr, EntityTrait, QuerySelect, Select};
 
 use super::query::DATE_AHEAD_OF_STORED;
 use crate::api::app::App;
@@ -14,6 +14,7 @@ use crate::api::payload::days_of;
 use crate::api::reading::ReadError;
 use crate::store::entity::payload_statuses::{self, StatusQuery};
 use crate::store::entity::{Capped, Span, count_capped, payloads};
+use crate::store::lent::Transaction;
 
 /// Statuses of up to so many payloads are looked up payload by payload.
 const FEW: usize = 500;
@@ -84,7 +85,7 @@ impl<P: PageOf> Search<P> {
     }
 
     /// `None`: the payloads are not few.
-    async fn few(self, session: &DatabaseTransaction) -> Result<Option<Found>, DbErr> {
+    async fn few(self, session: &Transaction) -> Result<Option<Found>, DbErr> {
         let Some(payloads) = self.of.clone().narrow(payloads::Entity::find()) else {
             return Ok(Some(Found::default()));
         };
@@ -119,7 +120,7 @@ impl<P: PageOf> Search<P> {
         self,
         matching: Statuses,
         known: Option<Capped>,
-        session: &DatabaseTransaction,
+        session: &Transaction,
     ) -> Result<Found, DbErr> {
         let latest = |dates: &Span| matching.clone().dated_within(dates);
         let rows = self.rows(&self.dates, latest, session).await?;
@@ -141,7 +142,7 @@ impl<P: PageOf> Search<P> {
         &self,
         dates: &Span,
         matching: impl Fn(&Span) -> Statuses,
-        session: &DatabaseTransaction,
+        session: &Transaction,
     ) -> Result<Rows, DbErr> {
         if let Some(full) = self.latest_first {
             for latest in reaches(&dates.within(&self.dates).within(&self.begins)) {
@@ -160,11 +161,7 @@ impl<P: PageOf> Search<P> {
 }
 
 /// Each piece of time once.
-async fn count(
-    matching: Statuses,
-    dates: Span,
-    session: &DatabaseTransaction,
-) -> Result<Capped, DbErr> {
+async fn count(matching: Statuses, dates: Span, session: &Transaction) -> Result<Capped, DbErr> {
     let mut counted = 0;
     let mut rest = Span::default();
     let pieces = reaches(&dates).map(Some).chain([None]);

@@ -124,13 +124,7 @@ async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
     let api = Api::start().await;
     let pool = &api.database.pool;
     assert_eq!(api.problem("/payloads/nobody").await.0, 404);
-    let sessions: Vec<i32> = query_scalar(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pt-api'",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    let stopped = Stopped::all(sessions);
+    let stopped = Stopped::of_the_api(pool).await;
     let port = api.url.rsplit(':').next().unwrap().parse().unwrap();
     let request = tokio::spawn(api.request("/v1/payloads/r").send());
     eventually("it waits for the transaction", SOON, || async {
@@ -143,6 +137,22 @@ async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
     })
     .await;
     drop(stopped);
+    no_transaction_is_open(pool).await;
+}
+
+/// Another session answers meanwhile, and the one that did not is not lent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_takes_too_long_to_begin_is_left_open_by_nobody() {
+    let api = Api::start().await;
+    let pool = &api.database.pool;
+    assert_eq!(api.problem("/payloads/nobody").await.0, 404);
+    let stopped = Stopped::of_the_api(pool).await;
+    assert_eq!(api.problem("/payloads/nobody").await.0, 404);
+    drop(stopped);
+    no_transaction_is_open(pool).await;
+}
+
+async fn no_transaction_is_open(pool: &PgPool) {
     eventually("no transaction is open", SOON, || async {
         let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                     AND application_name = 'pt-api' AND state <> 'idle'";
@@ -156,6 +166,12 @@ async fn a_client_that_goes_while_its_transaction_begins_leaves_none_open() {
 struct Stopped(Vec<i32>);
 
 impl Stopped {
+    async fn of_the_api(pool: &PgPool) -> Self {
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+                        AND application_name = 'pt-api'";
+        Self::all(query_scalar(sessions).fetch_all(pool).await.unwrap())
+    }
+
     fn all(processes: Vec<i32>) -> Self {
         let stopped = Self(processes);
         assert!(stopped.signal("-STOP"));

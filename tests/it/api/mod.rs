@@ -47,3 +47,4 @@ mod stream;
 mod stuck;
 mod surface;
 mod trace;
+mod vanished;

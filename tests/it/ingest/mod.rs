@@ -19,3 +19,4 @@ mod samples;
 mod starts;
 mod static_members;
 mod stops;
+mod vanished;

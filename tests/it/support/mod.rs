@@ -4,6 +4,7 @@
 mod broker;
 mod database;
 mod kafka;
+mod owing;
 mod process;
 mod proxy;
 mod server;
@@ -14,6 +15,7 @@ mod wait;
 pub use broker::OwnBroker;
 pub use database::{TestDatabase, connect, database, empty_database};
 pub use kafka::{TestKafka, kafka};
+pub use owing::Owing;
 pub use process::{Process, free_port};
 pub use proxy::Proxy;
 pub use server::{OwnServer, own_server};

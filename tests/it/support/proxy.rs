@@ -11,7 +11,11 @@ use tokio::task::JoinHandle;
 struct Line {
     /// Raised by each cut; a connection ends when it is not the one it began under.
     cuts: u32,
+    /// Raised each time the server vanishes, in the same way.
+    vanished: u32,
     up: bool,
+    /// Whether nothing is heard on new connections either.
+    silent: bool,
     /// Connections that were refused so far.
     refused: u32,
     lossy: Option<Lossy>,
@@ -38,7 +42,9 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let (line, _) = watch::channel(Line {
             cuts: 0,
+            vanished: 0,
             up: true,
+            silent: false,
             refused: 0,
             lossy: None,
         });
@@ -56,6 +62,20 @@ impl Proxy {
         self.line.send_modify(|line| line.cuts += 1);
     }
 
+    /// From now on nothing is heard on any connection, and none of them ends: the server has lost its power.
+    /// New ones are let through, as to whoever takes its place.
+    pub fn vanish(&self) {
+        self.line.send_modify(|line| line.vanished += 1);
+    }
+
+    /// The same, but nobody takes its place until `restore`: what connects until then is never heard either.
+    pub fn vanish_for_a_while(&self) {
+        self.line.send_modify(|line| {
+            line.vanished += 1;
+            line.silent = true;
+        });
+    }
+
     /// Ends every connection, and each new one at once, until `restore`.
     pub fn refuse(&self) {
         self.line.send_modify(|line| {
@@ -70,7 +90,10 @@ impl Proxy {
     }
 
     pub fn restore(&self) {
-        self.line.send_modify(|line| line.up = true);
+        self.line.send_modify(|line| {
+            line.up = true;
+            line.silent = false;
+        });
     }
 
     /// So many times, lets a question with these bytes through and ends the connection when the answer comes,
@@ -107,23 +130,49 @@ async fn accept(listener: TcpListener, target: u16, line: Arc<watch::Sender<Line
 }
 
 async fn forward(mut client: TcpStream, target: u16, line: Arc<watch::Sender<Line>>) {
+    let begun = *line.borrow();
+    let mut changes = line.subscribe();
+    if begun.silent || converse(&mut client, target, &line, begun).await == End::Vanished {
+        // The client's end stays open, and nobody reads it.
+        changes.wait_for(|line| line.cuts != begun.cuts).await.ok();
+    }
+}
+
+/// How a connection ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    Told,
+    Vanished,
+}
+
+async fn converse(
+    client: &mut TcpStream,
+    target: u16,
+    line: &watch::Sender<Line>,
+    begun: Line,
+) -> End {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
-        return;
+        return End::Told;
     };
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
-    let begun = line.borrow().cuts;
     let mut changes = line.subscribe();
     let (from_client, mut to_client) = client.split();
     let (mut from_server, to_server) = server.split();
     let is_lossy = tokio::select! {
-        is_lossy = ask(from_client, to_server, &line) => is_lossy,
+        is_lossy = ask(from_client, to_server, line) => is_lossy,
         _ = tokio::io::copy(&mut from_server, &mut to_client) => false,
-        _ = changes.wait_for(|line| line.cuts != begun) => false,
+        ended = changes.wait_for(|line| (line.cuts, line.vanished) != (begun.cuts, begun.vanished)) => {
+            if ended.is_ok_and(|line| line.vanished != begun.vanished) {
+                return End::Vanished;
+            }
+            false
+        }
     };
     if is_lossy {
         from_server.read_exact(&mut [0; 1]).await.ok();
     }
+    End::Told
 }
 
 /// Forwards what the client says until it ends, false, or asked what its answer will be lost to, true.

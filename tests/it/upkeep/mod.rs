@@ -10,3 +10,4 @@ mod readers;
 mod rejects;
 mod rounds;
 mod tool;
+mod vanished;
