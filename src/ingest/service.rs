@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::Registry;
+use prometheus::{IntCounter, Registry};
 use sea_orm::sqlx::{self, PgPool};
-use tokio::task::{JoinError, JoinHandle};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use super::health::Health;
 use super::run::{Pipeline, RunError};
@@ -22,6 +21,9 @@ use crate::upkeep::service::Upkeep;
 
 /// Probes give up after a second or two.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How soon what met a defect begins again: it may meet it at once.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Why the consumer ended.
 #[derive(Debug, thiserror::Error)]
@@ -74,26 +76,54 @@ pub async fn serve(
 
     let served = CancellationToken::new();
     let serving = tokio::spawn(serve_until(served.clone(), listener, router));
-    let stop = stop.child_token();
-    let upkept = ended(tokio::spawn(upkeep.run(served.clone())), &stop);
-    let learnt = ended(tokio::spawn(learning.run(served.clone())), &stop);
-    let consumed = async {
-        let consumed = pipeline.run(stop.clone()).await;
-        served.cancel();
-        consumed
+    let failures = upkeep.metrics.failures.clone();
+    let kept = |name| Kept {
+        name,
+        failed: failures.with_label_values(&[name]),
+        pause: AGAIN,
+        stop: served.clone(),
     };
-    let (consumed, upkept, learnt) = tokio::join!(consumed, upkept, learnt);
-    serving.await.ok();
-    consumed?;
-    Ok(upkept.and(learnt).map_err(RunError::Broken)?)
+    let upkept = kept("upkeep").run({
+        let served = served.clone();
+        move || upkeep.clone().run(served.clone())
+    });
+    let learnt = kept("learning").run({
+        let served = served.clone();
+        move || learning.clone().run(served.clone())
+    });
+    let beside = [tokio::spawn(upkept), tokio::spawn(learnt)];
+    let consumed = pipeline.run(stop).await;
+    served.cancel();
+    for ended in beside.into_iter().chain([serving]) {
+        ended.await.ok();
+    }
+    Ok(consumed?)
 }
 
-/// They run until they are told to end. One that panicked would be missed by nobody until partitions are
-/// missing: it ends the process, as any other part does, after what is open is handed in.
-async fn ended(beside: JoinHandle<()>, stop: &CancellationToken) -> Result<(), JoinError> {
-    let ended = beside.await;
-    stop.cancel();
-    ended
+/// What goes on beside the consumer until it is told to end.
+struct Kept {
+    name: &'static str,
+    failed: IntCounter,
+    pause: Duration,
+    stop: CancellationToken,
+}
+
+impl Kept {
+    /// Begins it, and again after it met a defect: no reason to store no messages, and no reason to keep no
+    /// partitions from then on.
+    async fn run<F>(self, begin: impl Fn() -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        while let Err(error) = tokio::spawn(begin()).await {
+            self.failed.inc();
+            error!(%error, "the {} met a defect and begins again", self.name);
+            tokio::select! {
+                () = sleep(self.pause) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
 }
 
 /// The pipeline's own word first: it names what it waits for. Then the database is asked, since a
@@ -115,13 +145,25 @@ fn ready_check(health: Health, pool: PgPool) -> ReadyCheck {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[tokio::test]
-    async fn what_breaks_beside_the_consumer_ends_it() {
-        let stop = CancellationToken::new();
-        let broken = tokio::spawn(async { panic!("on purpose") });
-        assert!(ended(broken, &stop).await.is_err());
-        assert!(stop.is_cancelled());
+    async fn what_breaks_beside_the_consumer_begins_again() {
+        let failed = IntCounter::new("failed", "failed").unwrap();
+        let kept = Kept {
+            name: "test",
+            failed: failed.clone(),
+            pause: Duration::ZERO,
+            stop: CancellationToken::new(),
+        };
+        let begun = AtomicU32::new(0);
+        let begin = || {
+            let number = begun.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(number >= 3, "on purpose") }
+        };
+        kept.run(begin).await;
+        assert_eq!((begun.load(Ordering::Relaxed), failed.get()), (4, 3));
     }
 }
