@@ -27,7 +27,8 @@ const TAKES_AT_MOST: Duration = Duration::from_secs(2);
 const CANCELLED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// As long as a busy server takes, and short enough for another try on a session with one that answers.
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
-const CANCELS_WITHIN: Duration = Duration::from_millis(500);
+/// A session may have to be opened for it, and the server be busy.
+const CANCELS_WITHIN: Duration = Duration::from_secs(2);
 /// By then a question has its answer or was cancelled; a server that does not answer by now is gone.
 const SERVER_ANSWERS_WITHIN: Duration = Duration::from_millis(4_500);
 

@@ -99,13 +99,16 @@ impl Site {
         asked.join_all().await;
     }
 
-    /// None of so many in a row waits for anything.
+    /// So many in a row are answered. A session that was on its way back to its pool costs one of them the
+    /// second that BEGIN has.
     async fn are_all_quick(&self) {
+        let mut slow = 0;
         for url in self.urls().iter().cycle().take(100) {
             let began = Instant::now();
             assert_eq!(reqwest::get(url).await.unwrap().status(), 200, "{url}");
-            assert!(began.elapsed() < Duration::from_secs(1), "{url}");
+            slow += usize::from(began.elapsed() >= Duration::from_secs(1));
         }
+        assert!(slow <= SESSIONS, "{slow}");
     }
 }
 
