@@ -83,7 +83,7 @@ impl Live {
     /// process may have told more than this one knows yet, but where that cannot be waited for.
     async fn listen(&self, came_from: Option<&Position>) -> Result<Ear, Problem> {
         let Heard { chunks, mut told } = self.0.hear();
-        let is_there = |told: &Told| came_from.is_none_or(|from| told.position.has_reached(from));
+        let is_there = |told: &Told| came_from.is_none_or(|from| told.position.knows(from));
         let there = told.wait_for(|told| told.as_ref().is_some_and(is_there));
         // It may never get there: lanes are sent back by hand, databases restored.
         let _ = timeout(STARTS_WITHIN, there).await;

@@ -18,6 +18,9 @@ const VERSION: u64 = 2;
 /// ends one that idles.
 const LONGEST_TRANSACTION: TimeDelta = TimeDelta::minutes(15);
 
+/// By then each process has looked at what another knew, whose ids tell of when it looked before.
+const KNOWN_AFTER: TimeDelta = TimeDelta::seconds(10);
+
 /// For clocks of the database's server that are set back, by hand or by a failover.
 const CLOCK_STEP: TimeDelta = TimeDelta::seconds(10);
 
@@ -149,8 +152,12 @@ impl Position {
         marks.peek().is_none() || marks.any(|mark| offset < mark.next || stored <= mark.moved)
     }
 
-    /// Whether all that lies before `other` lies before this. Lanes that are gone have no place.
-    pub fn has_reached(&self, other: &Self) -> bool {
+    /// Whether who stands here knows all that is known at `other`: it lies before this too, or has for so long
+    /// that this is no place of the same lanes. Lanes that are gone have no place.
+    pub fn knows(&self, other: &Self) -> bool {
+        if self.at - other.at > KNOWN_AFTER {
+            return true;
+        }
         other.lanes.iter().all(|(lane, there)| {
             let here = self.lanes.get(lane);
             here.is_none_or(|here| here.passed() >= there.passed())
@@ -398,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn one_position_reaches_another_in_every_lane() {
+    fn one_position_knows_what_another_knew_in_every_lane() {
         let there = position(&[(0, 0, 5), (1, 10, 20)]);
         for (here, expected) in [
             (vec![(0, 0, 5), (1, 10, 20)], true),
@@ -408,7 +415,12 @@ mod tests {
             (vec![(1, 0, 10)], true),
             (vec![(1, 0, 9)], false),
         ] {
-            assert_eq!(position(&here).has_reached(&there), expected, "{here:?}");
+            let mut here = position(&here);
+            assert_eq!(here.knows(&there), expected, "{here:?}");
+            here.at += KNOWN_AFTER;
+            assert_eq!(here.knows(&there), expected, "{here:?}");
+            here.at += TimeDelta::milliseconds(1);
+            assert!(here.knows(&there), "it was not so lately");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use payload_tracker::dev::child::Signal;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -87,7 +88,7 @@ pub async fn halfway(lab: &Lab, settings: &[(&str, &str)]) -> (Process, PgConnec
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_that_was_committed_before_a_kill_is_not_stored_again() {
-    for batch in ["700", "2500", "4000"] {
+    in_batches_of_some_sizes(async |batch| {
         let lab = lab(&[EVEN_PAYLOAD]).await;
         let (mut consumer, held) = halfway(&lab, &[]).await;
         consumer.kill9().await;
@@ -98,7 +99,13 @@ async fn a_half_that_was_committed_before_a_kill_is_not_stored_again() {
             Totals::of(MESSAGES),
             "in batches of {batch}"
         );
-    }
+    })
+    .await;
+}
+
+/// At once: each waits for the group to miss the killed consumer.
+async fn in_batches_of_some_sizes(test: impl AsyncFn(&'static str)) {
+    join_all(["700", "2500", "4000"].map(|batch| test(batch))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +134,7 @@ async fn a_half_whose_session_ends_is_tried_again_without_the_other() {
 /// Only the first consumer rejects an upload without an account: what it stored as a reject stays one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_a_half_is_what_is_counted() {
-    for batch in ["700", "2500", "4000"] {
+    in_batches_of_some_sizes(async |batch| {
         let messages = numbered(0..MESSAGES).map(|message| {
             let text = String::from_utf8(message).unwrap();
             match text.contains(ODD_PAYLOAD) {
@@ -143,7 +150,8 @@ async fn what_became_of_a_half_is_what_is_counted() {
         let _next = lab.consumer(&[("BATCH_MAX_MESSAGES", batch)]);
         let all = lab.passed(MESSAGES, SOON).await;
         assert_eq!(all, with_rejects(5), "in batches of {batch}");
-    }
+    })
+    .await;
 }
 
 /// All messages passed, of which so many are rejects.
