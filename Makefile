@@ -3,7 +3,7 @@
 .PHONY: help run test api-test test-kafka chaos fuzz kafka openapi lint deny prerequisites
 
 # They wait for servers more than they compute.
-export RUST_TEST_THREADS ?= 8
+export RUST_TEST_THREADS ?= 6
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

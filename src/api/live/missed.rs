@@ -83,17 +83,17 @@ impl Missed {
             Err(ReadError::TooSlow) => return Ok(Piece::Skipped(TOO_LONG_AGO)),
             read => read?,
         };
-        self.told += batch.rows.len();
-        if self.told > MOST {
+        let count = batch.rows.len();
+        if self.told + count > MOST {
             return Ok(Piece::Skipped(TOO_MANY));
         }
-        let is_last = batch.rows.len() < PIECE;
         let last = batch.rows.last().and_then(payload_statuses::Model::origin);
         let mut events = batch.named(&shared.names, &shared.reader).await?;
         batch::number(&mut events, &ranges, &mut self.from);
         // Also where its payload has vanished, and it is no event.
         batch::pass(last, &ranges, &mut self.from);
-        Ok(if is_last {
+        self.told += count;
+        Ok(if count < PIECE {
             Piece::Last(events)
         } else {
             Piece::Some(events)

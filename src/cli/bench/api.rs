@@ -39,9 +39,9 @@ pub struct Args {
     /// Clients that ask at once, for one measurement each
     #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u16).range(1..))]
     clients: Vec<u16>,
-    /// How long each kind of question is asked
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    seconds: u64,
+    /// How long each kind of question is asked, in seconds or parts of one
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    seconds: Duration,
     /// Only kinds of questions whose name has this in it
     #[arg(
         long,
@@ -63,6 +63,14 @@ pub struct Args {
     /// Write the numbers to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok();
+    let lasts = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    lasts
+        .filter(|lasts| !lasts.is_zero())
+        .ok_or("seconds are a number above 0, such as 5 or 0.5")
 }
 
 pub async fn run(args: Args) -> Result<(), Failure> {
@@ -119,7 +127,7 @@ async fn measure(
 }
 
 async fn routes(args: &Args, load: &Load) -> Result<Vec<Route>, Failure> {
-    let lasts = Duration::from_secs(args.seconds);
+    let lasts = args.seconds;
     let mut routes = Vec::new();
     let is_wanted = |question: &Question| question.name().contains(&args.routes);
     for question in Question::ALL.into_iter().filter(is_wanted) {

@@ -16,6 +16,9 @@ use crate::cli::bench::report::Latency;
 /// Asked before the measurement, by each client: sessions, names and caches are warm then.
 const WARMING: usize = 50;
 
+/// By each of them, of each kind, where all kinds are asked.
+const WARMING_ALL: usize = 10;
+
 /// Clients that warm what is then asked at a rate.
 const WARMING_CLIENTS: usize = 10;
 
@@ -99,7 +102,7 @@ impl Load {
         clients: usize,
         lasts: Duration,
     ) -> Result<Met, Failure> {
-        self.warm(question, clients).await?;
+        self.warm(question, clients, WARMING).await?;
         let begun = Instant::now();
         let mut met = self
             .each(clients, move |load| async move {
@@ -114,9 +117,9 @@ impl Load {
         Ok(met)
     }
 
-    async fn warm(&self, question: Question, clients: usize) -> Result<(), Failure> {
+    async fn warm(&self, question: Question, clients: usize, times: usize) -> Result<(), Failure> {
         let warmed = self.each(clients, move |load| async move {
-            for _ in 0..WARMING {
+            for _ in 0..times {
                 load.ask(question).await;
             }
             Met::default()
@@ -130,9 +133,10 @@ impl Load {
     ///
     /// A client broke.
     pub async fn warm_all(&self) -> Result<(), Failure> {
-        self.warm(Question::Payload, WARMING_CLIENTS).await?;
+        self.warm(Question::Payload, WARMING_CLIENTS, WARMING_ALL)
+            .await?;
         for question in Question::OTHERS.iter().copied() {
-            self.warm(question, WARMING_CLIENTS).await?;
+            self.warm(question, WARMING_CLIENTS, WARMING_ALL).await?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ async fn on(
 ) -> Result<Mixed, Failure> {
     let mut consumer = consumer::start(topic, database)?;
     consumer.ready().await?;
-    let lasts = Duration::from_secs(args.seconds);
+    let lasts = args.seconds;
     load.warm_all().await?;
     let sending = Sending::start(args.ingest, LEAD + lasts, &topic.kafka);
     sleep(LEAD).await;
